@@ -1,0 +1,1 @@
+"""How much of each AI coding plan is used, where you already look."""

@@ -1,0 +1,80 @@
+"""The full command line: one module per command, only the chosen one is imported."""
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+
+from vibeusage.errors import VibeusageError
+
+COMMANDS = {
+    "usage": "show every plan: used, reset, pace (the default)",
+    "line": "print the segment for one target from the cache",
+    "harvest": "record the limits in a Claude Code document and pass it on",
+    "refresh": "ask the providers now, or only those that are due",
+    "config": "show, change or reset the settings",
+    "cache": "show or clear what is stored",
+    "init": "print the line for a shell's rc file",
+    "install": "put vibeusage into a program's own configuration",
+    "uninstall": "take it out again, to the byte",
+    "demo": "run the whole way without an account",
+}
+EXIT_USAGE = 4
+EXIT_INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our exit code for bad usage and one sentence with a next step."""
+
+    def error(self, message: str):
+        self.exit(EXIT_USAGE, f"vibeusage: {message}; see `{self.prog} --help`\n")
+
+
+def main(argv: list[str]) -> int:
+    """Run one command; the exit code. Errors go to stderr as one sentence and a hint."""
+    try:
+        code = _dispatch(argv)
+        sys.stdout.flush()
+        return code
+    except VibeusageError as exc:
+        hint = f"\n  {exc.hint}" if exc.hint else ""
+        print(f"vibeusage: {exc}{hint}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # the reader has left; point stdout elsewhere so that the flush at exit stays quiet too
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv and argv[0] in ("--version", "-V"):
+        from importlib.metadata import version
+
+        print(f"vibeusage {version('vibeusage')}")
+        return 0
+    if argv and argv[0] in ("--help", "-h"):
+        print(_overview())
+        return 0
+    name = argv[0] if argv and argv[0] in COMMANDS else "usage"
+    module = importlib.import_module(f"vibeusage.cli.{name}")
+    parser = Parser(prog=f"vibeusage {name}", description=module.__doc__)
+    module.add_arguments(parser)
+    return module.run(parser.parse_args(argv[1:] if argv and argv[0] == name else argv))
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    rows = [f"  {name:{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: vibeusage [COMMAND] [OPTIONS]",
+            "",
+            *rows,
+            "",
+            "`vibeusage COMMAND --help` tells the options of one; --version the version.",
+        ]
+    )

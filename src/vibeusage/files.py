@@ -1,0 +1,134 @@
+"""Private files: verified atomic writes, one lock, no symlinks followed, leftovers swept.
+
+Everything we keep is 0600 in folders of 0700, from the first instant. A reader sees the old file or
+the new one, never a mixture; an error leaves the old one in place.
+"""
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from vibeusage.errors import StorageError
+
+LEFTOVER_AGE_S = 3600
+TEMP_MARK = ".vibeusage-tmp."
+
+
+def ensure_folder(folder: Path) -> None:
+    """Make `folder` and its missing parents, each 0700 whatever the umask; a symlink is refused."""
+    if folder.is_symlink():
+        raise StorageError(f"{folder} is a symbolic link", hint="replace it by a real folder, or name another one")
+    if folder.is_dir():
+        return
+    if not folder.parent.is_dir():
+        ensure_folder(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        try:
+            folder.mkdir(mode=0o700)
+            folder.chmod(0o700)
+        except FileExistsError:
+            raise
+        except OSError as exc:
+            raise StorageError(
+                f"{folder} cannot be made: {exc.strerror}", hint="check the rights of the parent folder and the free space"
+            ) from exc
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` atomically: all bytes out, size compared, synced, then renamed."""
+    ensure_folder(path.parent)
+    _replace(path, data, mode=0o600)
+
+
+def write_through(path: Path, data: bytes) -> None:
+    """Like `write_private` for a file that is the user's: a symlink stays one, and so do the rights."""
+    target = path.resolve()
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mode = 0o600
+        target.parent.mkdir(parents=True, exist_ok=True)
+    _replace(target, data, mode=mode)
+
+
+def read_regular(path: Path, *, limit: int = 16 << 20) -> bytes | None:
+    """The content of a regular file of at most `limit` bytes, or None; never blocks on a FIFO."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode) or info.st_size > limit:
+            return None
+        with open(fd, "rb", closefd=False) as stream:
+            return stream.read(limit + 1)
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def lock(path: Path, *, wait_s: float) -> Iterator[bool]:
+    """Hold `path` as an exclusive flock; yields whether it was got within `wait_s` seconds.
+
+    The file is never unlinked: unlink and recreate would give two locks.
+    """
+    import fcntl  # not on Windows, and only the engine locks
+
+    ensure_folder(path.parent)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        got, deadline = False, time.monotonic() + wait_s
+        while not got:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                got = True
+            except OSError:
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(0.05)
+        yield got
+    finally:
+        os.close(fd)
+
+
+def sweep(folder: Path, *, now: float) -> None:
+    """Remove what killed writers left in `folder`: our name pattern, our user, over an hour old."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if TEMP_MARK not in entry.name:
+            continue
+        with contextlib.suppress(OSError):
+            info = entry.stat(follow_symlinks=False)
+            if info.st_uid == os.geteuid() and now - info.st_mtime > LEFTOVER_AGE_S:
+                os.unlink(entry.path)
+
+
+def _replace(path: Path, data: bytes, *, mode: int) -> None:
+    temporary = path.with_name(f"{path.name}{TEMP_MARK}{os.getpid()}.{time.monotonic_ns()}")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with open(fd, "wb", closefd=False) as stream:
+                stream.write(data)
+            if os.fstat(fd).st_size != len(data):
+                raise OSError(28, "the disk took only a part of it")
+            os.fchmod(fd, mode)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        os.replace(temporary, path)
+    except OSError as exc:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise StorageError(
+            f"{path} cannot be written: {exc.strerror or exc}", hint="check the free space and the rights of its folder"
+        ) from exc
