@@ -1,0 +1,400 @@
+"""The JSON document an assistant pipes to its status-line command: its limits and its other items.
+
+Source: Claude Code 2.1.330, GitHub Copilot CLI 1.0.102 and Qwen Code 0.24.4 as recorded; Cursor CLI and
+Antigravity `agy` as documented. Every field is optional: keys come and go between versions.
+Imported by the line only in the branch that reads such a document; `os` and C modules, nothing else.
+"""
+
+import os
+
+from vibeusage import pace
+from vibeusage.escape import clean
+
+SIZE_LIMIT = 1 << 20
+SESSION_S, DAY_S, WEEK_S, MONTH_S = 18_000, 86_400, 604_800, 2_592_000
+CLAUDE_WINDOWS = {
+    # key: (name, short, window in seconds, kind)
+    "five_hour": ("Session (5h)", "5h", SESSION_S, "window"),
+    "seven_day": ("Weekly", "7d", WEEK_S, "window"),
+    "seven_day_opus": ("Opus", "Opus", WEEK_S, "model"),
+    "seven_day_sonnet": ("Sonnet", "Sonnet", WEEK_S, "model"),
+}
+SPEND_WINDOWS = {"daily": DAY_S, "weekly": WEEK_S, "monthly": MONTH_S}
+AGY_NAMES = {"gemini": "Gemini", "3p": "Other models"}
+AGY_WINDOWS = {"5h": ("Session (5h)", SESSION_S), "weekly": ("Weekly", WEEK_S)}
+
+
+def decode(data):
+    """The document as a dict, or None for anything that is not one JSON object."""
+    try:
+        text = data.decode("utf-8").strip()
+        value, end = _scanner()(text, 0)
+    except (ValueError, StopIteration, RecursionError):
+        return None
+    return value if isinstance(value, dict) and end == len(text) else None
+
+
+def _scanner():
+    """json's own C scanner without the json package: a quarter of the import cost, the same code.
+
+    `_json` is private, so anything unexpected in it falls back to the public module.
+    """
+    try:
+        from _json import make_scanner
+
+        return make_scanner(_Context)
+    except (ImportError, AttributeError, TypeError):
+        from json import JSONDecoder
+
+        return JSONDecoder().scan_once
+
+
+class _Context:
+    strict = False
+    object_hook = object_pairs_hook = array_hook = None
+    parse_float, parse_int = float, int
+
+    @staticmethod
+    def parse_constant(name):
+        raise ValueError(name)
+
+
+def at(document, *keys):
+    """The value under nested keys, or None."""
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def number(value):
+    """A finite float from a JSON number or numeric string; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        value = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return value if -1e15 < value < 1e15 else None
+
+
+def instant(value):
+    """Epoch seconds from seconds, milliseconds or ISO 8601 text with an offset; 0 when unknown."""
+    seconds = number(value)
+    if seconds is None and isinstance(value, str):
+        return _iso(value)
+    if seconds is None or seconds <= 0:
+        return 0
+    return int(seconds / 1000 if seconds > 1e11 else seconds)
+
+
+def _iso(text):
+    """`2026-09-14T16:20:00.4+02:00` to epoch seconds, without the datetime module."""
+    try:
+        year, month, day = int(text[0:4]), int(text[5:7]), int(text[8:10])
+        hour, minute, second = int(text[11:13]), int(text[14:16]), int(text[17:19])
+        zone = text[19:].lstrip(".0123456789")
+        offset = 0 if zone in ("Z", "z") else (int(zone[1:3]) * 60 + int(zone[4:6])) * (-60 if zone[0] == "-" else 60)
+    except (ValueError, IndexError):
+        return 0
+    # days from civil, H. Hinnant, "chrono-Compatible Low-Level Date Algorithms"
+    year -= month <= 2
+    era_day = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
+    days = year * 365 + year // 4 - year // 100 + year // 400 + era_day - 719_468
+    return days * 86_400 + hour * 3600 + minute * 60 + second - offset
+
+
+def limits(document, now):
+    """`(provider, {period name: row})` of the quotas in the document; ("", {}) when there are none."""
+    if isinstance(at(document, "rate_limits"), dict):
+        return "claude", _claude_limits(document, observed_at(document, now))
+    if isinstance(at(document, "quota"), dict):
+        return "antigravity", _agy_limits(document["quota"], now)
+    return "", {}
+
+
+def observed_at(document, now):
+    """When the document's limits were true: now after a reply, else before this session began.
+
+    Limits survive `/clear`, so without a reply since then they are at least as old as the session.
+    """
+    if at(document, "context_window", "current_usage") is None and number(at(document, "cost", "total_api_duration_ms")) == 0:
+        return now - 1 - int((number(at(document, "cost", "total_duration_ms")) or 0) / 1000)
+    return now
+
+
+def signature(document):
+    """What changes with each reply: equal signatures are the same observation seen again."""
+    used = [
+        f"{key}={at(window, 'used_percentage')}@{at(window, 'resets_at')}"
+        for key, window in sorted((at(document, "rate_limits") or {}).items())
+    ]
+    return clean(",".join([str(at(document, "cost", "total_api_duration_ms")), *used]), 300)
+
+
+def _claude_limits(document, seen_at):
+    rows = {}
+    for key, window in document["rate_limits"].items():
+        used = number(at(window, "used_percentage"))
+        if used is None or used < 0:
+            continue
+        if key == "spend_limit":
+            window_s = SPEND_WINDOWS.get(at(window, "period"), MONTH_S)
+            name, short, kind = "Spend limit", "spend", "extra"
+        elif key in CLAUDE_WINDOWS:
+            name, short, window_s, kind = CLAUDE_WINDOWS[key]
+        else:
+            name = short = clean(key.replace("_", " "), 24)
+            window_s, kind = (WEEK_S if key.startswith("seven_day") else 0), "model"
+        rows[name] = (short, window_s, used, instant(at(window, "resets_at")), seen_at, "statusline", kind)
+    return rows
+
+
+def _agy_limits(quota, now):
+    rows = {}
+    for key, window in quota.items():
+        left = number(at(window, "remaining_fraction"))
+        family, _, length = key.rpartition("-")
+        if left is None or not 0 <= left <= 1 or length not in AGY_WINDOWS:
+            continue
+        label, (name, window_s) = AGY_NAMES.get(family, clean(family, 24)), AGY_WINDOWS[length]
+        seconds = number(at(window, "reset_in_seconds"))
+        resets_at = instant(at(window, "reset_time")) or (now + int(seconds) if seconds and seconds > 0 else 0)
+        short = ("7d" if length == "weekly" else length) + ("" if family == "gemini" else f" {label}")
+        kind = "window" if family == "gemini" else "model"
+        rows[f"{label} {name}"] = (short, window_s, (1 - left) * 100, resets_at, now, "statusline", kind)
+    return rows
+
+
+def max_width(document, columns, padding=0):
+    """Cells the host gives a line; 0 when it does not say."""
+    cells = number(at(document, "render_width_chars")) or number(at(document, "terminal_width"))
+    if cells:
+        return max(1, int(cells))
+    return max(1, int(columns) - 4 - 2 * padding) if columns.isdecimal() and int(columns) > 0 else 0
+
+
+def item(name, document, now):
+    """`(style, text)` of one named item of the document; empty text when the document lacks it."""
+    read = ITEMS.get(name)
+    style, text = read(document, now) if read else ("", "")
+    return style, clean(text, 60)
+
+
+def _text(*keys, prefix=""):
+    def read(document, now):
+        value = at(document, *keys)
+        return "", f"{prefix}{value}" if isinstance(value, (str, int)) and value not in ("", True, False) else ""
+
+    return read
+
+
+def _flag(text, *keys):
+    def read(document, now):
+        return "", text if at(document, *keys) is True else ""
+
+    return read
+
+
+def _model(document, now):
+    summary = at(document, "model", "param_summary")
+    mode = "max" if at(document, "model", "max_mode") is True else ""
+    name = at(document, "model", "display_name") or at(document, "model", "id")
+    return "", " ".join([str(part) for part in (name, summary, mode) if part])
+
+
+def _context(document, now):
+    window = at(document, "context_window")
+    used = number(at(window, "current_context_used_percentage"))
+    used = number(at(window, "used_percentage")) if used is None else used
+    if not used:  # unknown, or nothing said yet
+        return "", ""
+    mark = " >200k" if at(document, "exceeds_200k_tokens") is True else ""
+    return pace.level(used, 0, 0, now)[0], f"ctx {pace.percent(used)}{mark}"
+
+
+def _tokens(document, now):
+    window = at(document, "context_window")
+    now_in = number(at(window, "current_context_tokens")) or number(at(window, "total_input_tokens"))
+    size = number(at(window, "displayed_context_limit")) or number(at(window, "context_window_size"))
+    return "", f"{short_count(now_in)}/{short_count(size)}" if now_in is not None and size else ""
+
+
+def short_count(value):
+    """`950`, `31.4k`, `1M`."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.1f}".removesuffix(".0") + unit
+    return str(int(value))
+
+
+def _cost(document, now):
+    cost = number(at(document, "cost", "total_cost_usd"))
+    return "", "" if cost is None else f"${cost:.2f}"
+
+
+def _duration(key, prefix=""):
+    def read(document, now):
+        milliseconds = number(at(document, "cost", key))
+        return "", "" if milliseconds is None else prefix + pace.span(int(milliseconds / 1000))[0]
+
+    return read
+
+
+def _lines(document, now):
+    place = at(document, "metrics", "files") or at(document, "cost")
+    added, removed = number(at(place, "total_lines_added")), number(at(place, "total_lines_removed"))
+    return "", "" if added is None or removed is None else f"+{int(added)} -{int(removed)}"
+
+
+def _folder(*keys):
+    def read(document, now):
+        path = at(document, "workspace", *keys) or at(document, "cwd")
+        return "", os.path.basename(path.rstrip("/")) or "/" if isinstance(path, str) and path else ""
+
+    return read
+
+
+def _added(document, now):
+    folders = at(document, "workspace", "added_dirs")
+    return "", f"+{len(folders)} dir" if isinstance(folders, list) and folders else ""
+
+
+def _branch(document, now):
+    told = at(document, "worktree", "branch") or at(document, "vcs", "branch") or at(document, "git", "branch")
+    if isinstance(told, str) and told:
+        return "", told + ("*" if at(document, "vcs", "dirty") is True else "")
+    folder = at(document, "workspace", "current_dir") or at(document, "cwd")
+    return "", git_branch(folder) if isinstance(folder, str) and folder.startswith("/") else ""
+
+
+def git_branch(folder):
+    """The branch, or short commit, that `.git/HEAD` above `folder` names; no git, no config is read."""
+    for _ in range(64):
+        head = _small(f"{folder}/.git/HEAD")
+        if not head and (link := _small(f"{folder}/.git")).startswith("gitdir: "):
+            head = _small(os.path.join(folder, link[8:], "HEAD"))
+        if head:
+            return head[16:] if head.startswith("ref: refs/heads/") else head[:8]
+        folder, name = os.path.split(folder)
+        if not name:
+            break
+    return ""
+
+
+def _small(path):
+    """The stripped text of a small regular file, or ""."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return ""
+    try:
+        return os.read(fd, 4096).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+
+
+def _repo(document, now):
+    owner, name = at(document, "workspace", "repo", "owner"), at(document, "workspace", "repo", "name")
+    return "", f"{owner}/{name}" if owner and name else ""
+
+
+def _worktree(document, now):
+    name = at(document, "worktree", "name") or at(document, "workspace", "git_worktree")
+    return "", str(name or "")
+
+
+def _style(document, now):
+    name = at(document, "output_style", "name")
+    return "", "" if name in (None, "default") else str(name)
+
+
+def _agent(document, now):
+    return "", str(at(document, "agent", "name") or at(document, "agent_type") or "")
+
+
+def _cache(document, now):
+    cache = at(document, "prompt_cache")
+    hits, expires_at = number(at(cache, "hit_ratio")), instant(at(cache, "expires_at"))
+    if hits is None:
+        return "", ""
+    state = pace.countdown(expires_at, now)[0] if at(cache, "warm") is True and expires_at > now else "cold"
+    return "", f"cache {pace.percent(hits * 100)} {state}"
+
+
+def _pr(document, now):
+    issue = at(document, "pr", "number")
+    mark = "!" if at(document, "pr", "kind") == "mr" else "#"
+    return "", f"{mark}{issue} {at(document, 'pr', 'review_state') or ''}" if isinstance(issue, int) else ""
+
+
+def _remote(document, now):
+    return "", "remote" if at(document, "remote", "session_id") or at(document, "remote", "connected") is True else ""
+
+
+def _requests(document, now):
+    premium = number(at(document, "cost", "total_premium_requests"))
+    if premium is not None:
+        return "", f"{premium:g} premium"
+    models = at(document, "metrics", "models")
+    if not isinstance(models, dict) or not models:
+        return "", ""
+    return "", f"{sum(number(at(model, 'api', 'total_requests')) or 0 for model in models.values()):g} requests"
+
+
+def _credits(document, now):
+    text = at(document, "ai_used", "formatted")
+    return "", f"{text} AIU" if isinstance(text, str) and text else ""
+
+
+def _autonomy(document, now):
+    free = at(document, "allow_all_enabled") is True or at(document, "autorun") is True
+    return ("yellow", "allow all") if free else ("", "")
+
+
+def _thinking(document, now):
+    return "", {True: "thinking", False: "no thinking"}.get(at(document, "thinking", "enabled"), "")
+
+
+def _session_id(document, now):
+    return "", str(at(document, "session_id") or "")[:8]
+
+
+ITEMS = {
+    "model": _model,
+    "model_id": _text("model", "id"),
+    "effort": _text("effort", "level"),
+    "thinking": _thinking,
+    "fast": _flag("fast", "fast_mode"),
+    "context": _context,
+    "tokens": _tokens,
+    "cost": _cost,
+    "duration": _duration("total_duration_ms"),
+    "api_duration": _duration("total_api_duration_ms", "api "),
+    "lines": _lines,
+    "directory": _folder("current_dir"),
+    "project": _folder("project_dir"),
+    "added_dirs": _added,
+    "branch": _branch,
+    "repo": _repo,
+    "worktree": _worktree,
+    "session": _text("session_name"),
+    "session_id": _session_id,
+    "version": _text("version", prefix="v"),
+    "style": _style,
+    "vim": _text("vim", "mode"),
+    "agent": _agent,
+    "cache": _cache,
+    "pr": _pr,
+    "remote": _remote,
+    "requests": _requests,
+    "credits": _credits,
+    "autonomy": _autonomy,
+    "plan": _text("plan_tier"),
+    "user": _text("username"),
+    "state": _text("agent_state"),
+    "tasks": _text("task_count", prefix="tasks "),
+    "artifacts": _text("artifact_count", prefix="artifacts "),
+    "sandbox": _flag("sandbox", "sandbox", "enabled"),
+}

@@ -1,0 +1,126 @@
+"""The tables the line reads: `line.tsv` and `observations/*`, their rows, and the merge of both.
+
+One row a line, fields separated by tabs, the first field names the kind; the first row is
+`vibeusage-line <version> <config stamp> <refresh due>`. Rows of an unknown kind pass, damaged rows
+are skipped. Used by the line and by the engine that writes them, so that the two cannot drift.
+
+Instants are integer epoch seconds (0 = unknown), windows seconds (0 = unknown), utilization percent used.
+"""
+
+VERSION = "1"
+LINE_MAGIC = "vibeusage-line"
+OBSERVATION_MAGIC = "vibeusage-observation"
+SESSIONS_KEPT = 32
+FUTURE_S = 300
+FARTHEST_RESET_S = 400 * 86400
+
+
+class Table:
+    """One parsed table: `settings` {target or "*": {key: text}}, `accounts` {id: name},
+    `periods` {account id: {period name: row}}, `notes` [text], `sessions` {session id: (signature, instant)}.
+
+    A period row is `(short, window_s, utilization, resets_at, observed_at, source, kind)`,
+    kind one of `window`, `model`, `extra`.
+    """
+
+    def __init__(self):
+        self.version = ""
+        self.stamp = ""
+        self.refresh_due_at = 0
+        self.settings = {}
+        self.accounts = {}
+        self.periods = {}
+        self.notes = []
+        self.sessions = {}
+
+
+def parse(text, magic, now):
+    """The table in `text`, or None when its first row is not ours."""
+    lines = text.split("\n")
+    head = lines[0].split("\t")
+    if len(head) < 2 or head[0] != magic:
+        return None
+    table = Table()
+    table.version = head[1]
+    if table.version != VERSION:
+        return table
+    if magic == LINE_MAGIC:
+        try:
+            table.stamp, table.refresh_due_at = head[2], int(head[3])
+        except (IndexError, ValueError):
+            return None
+    for line in lines[1:]:
+        try:
+            _take(table, line.split("\t"), now)
+        except (ValueError, IndexError, OverflowError):
+            continue
+    return table
+
+
+def _take(table, row, now):
+    kind = row[0]
+    if kind == "period":
+        account, name, *rest = row[1:]
+        table.periods.setdefault(account, {})[name] = checked(rest, now)
+    elif kind == "account":
+        table.accounts[row[1]] = row[2]
+    elif kind == "set":
+        table.settings.setdefault(row[1], {})[row[2]] = row[3]
+    elif kind == "note":
+        table.notes.append(row[1])
+    elif kind == "session":
+        table.sessions[row[1]] = (row[2], int(row[3]))
+
+
+def checked(fields, now):
+    """A period row from its texts or numbers; ValueError when a number is out of all reason."""
+    short, window_s, utilization, resets_at, observed_at, source, kind = fields
+    window_s, resets_at, observed_at = int(window_s), int(resets_at), int(observed_at)
+    utilization = float(utilization)
+    if not 0 <= utilization <= 1_000_000 or window_s < 0 or observed_at < 0:
+        raise ValueError
+    if not 0 < resets_at < now + FARTHEST_RESET_S:
+        resets_at = 0
+    return short, window_s, utilization, resets_at, observed_at, source, kind
+
+
+def merge(known, fresh, now):
+    """Lay the period rows of `fresh` over `known`, both {account: {name: row}}; the newest instant wins.
+
+    An instant from the future proves nothing, so it loses against any other.
+    """
+    for account, rows in fresh.items():
+        mine = known.setdefault(account, {})
+        for name, row in rows.items():
+            old = mine.get(name)
+            if old is None or _instant(row, now) >= _instant(old, now):
+                mine[name] = row
+    return known
+
+
+def _instant(row, now):
+    return row[4] if row[4] <= now + FUTURE_S else -1
+
+
+def field(text):
+    """`text` as one field: tabs and line ends would be structure."""
+    return str(text).replace("\t", " ").replace("\n", " ").replace("\r", " ")
+
+
+def row(*fields):
+    return "\t".join([field(f) for f in fields]) + "\n"
+
+
+def period_rows(periods):
+    return "".join(
+        [row("period", account, name, *values) for account, rows in periods.items() for name, values in rows.items()]
+    )
+
+
+def observation_text(source, periods, sessions):
+    kept = sorted(sessions.items(), key=lambda item: item[1][1])[-SESSIONS_KEPT:]
+    return (
+        row(OBSERVATION_MAGIC, VERSION, source)
+        + period_rows(periods)
+        + "".join([row("session", session, *seen) for session, seen in kept])
+    )
