@@ -1,0 +1,164 @@
+"""Show, change or reset the settings in config.toml; without a subcommand: show."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+
+from vibeusage import cache, config, paths
+from vibeusage.errors import ConfigError
+from vibeusage.toml_edit import dotted, literal
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    show = commands.add_parser("show", help="the settings in force, and which of them the file sets")
+    path = commands.add_parser("path", help="our folders and the file of the settings")
+    for one in (parser, show, path):
+        one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+    get = commands.add_parser("get", help="print one setting")
+    get.add_argument("key", metavar="KEY", help="such as line.bar or providers.claude.enabled")
+    change = commands.add_parser("set", help="write one setting, the rest of the file stays as it is")
+    change.add_argument("key", metavar="KEY", help="such as line.bar, line.claude-code.bar, fetch.interval_s")
+    change.add_argument(
+        "value", metavar="VALUE", help="a list: with commas, or as in TOML; rows: with semicolons"
+    )
+    reset = commands.add_parser("reset", help="back to the default: one setting, a table, or all")
+    reset.add_argument(
+        "key", metavar="KEY", nargs="?", help="without it: everything, keeping config.toml.bak"
+    )
+    reset.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    commands.add_parser("edit", help="open the file in $VISUAL or $EDITOR and check it afterwards")
+
+
+def run(args: argparse.Namespace) -> int:
+    as_json = getattr(args, "json", False)
+    match args.command:
+        case "path":
+            return _path(as_json=as_json)
+        case "get":
+            return _get(args.key)
+        case "set":
+            config.set_value(args.key, args.value)
+            return 0
+        case "reset":
+            return _reset(args.key, sure=args.yes or args.key is not None)
+        case "edit":
+            return _edit()
+        case _:
+            return _show(as_json=as_json)
+
+
+def _show(*, as_json: bool) -> int:
+    settings, document = config.load(), config.read()
+    if as_json:
+        said = [dotted(path) for path in _said((), document)]
+        _print_json({**config.effective(settings), "from_file": said})
+    else:
+        where = paths.config_file()
+        print(f"# {where}" if where.exists() else f"# {where} is not there: all is default", end="\n\n")
+        print(config.as_toml(settings, document), end="")
+    return 0
+
+
+def _said(path: tuple[str, ...], value: Any) -> list[tuple[str, ...]]:
+    if not isinstance(value, dict):
+        return [path]
+    return [inner for name, below in value.items() for inner in _said((*path, name), below)]
+
+
+def _path(*, as_json: bool) -> int:
+    folders = {
+        "config": paths.config_dir(),
+        "cache": paths.cache_dir(),
+        "data": paths.data_dir(),
+        "file": paths.config_file(),
+    }
+    if as_json:
+        _print_json({name: str(path) for name, path in folders.items()})
+    else:
+        print("\n".join(f"{name:6}  {path}" for name, path in folders.items()))
+    return 0
+
+
+def _print_json(value: dict) -> None:
+    print(msgspec.json.format(msgspec.json.encode({"schema": 1, **value}), indent=2).decode())
+
+
+def _get(key: str) -> int:
+    value = config.get(key)
+    if value is None:
+        print(f"{key} is not set", file=sys.stderr)
+    elif isinstance(value, dict):
+        paths_said = [path for path in _said((), value) if _at(value, path) is not None]
+        print("\n".join(f"{dotted(path)} = {literal(_at(value, path))}" for path in paths_said))
+    else:
+        print(value if isinstance(value, str) else literal(value))
+    return 0
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for part in path:
+        value = value[part]
+    return value
+
+
+def _reset(key: str | None, *, sure: bool) -> int:
+    if not sure and not _agreed():
+        print("nothing is changed", file=sys.stderr)
+        return 1
+    if not config.reset(key):
+        print(f"{key or paths.config_file()} was not set; nothing is changed", file=sys.stderr)
+    elif key is None:
+        print(
+            f"all settings are at their defaults; {paths.config_file()}.bak keeps the old ones",
+            file=sys.stderr,
+        )
+    return 0
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            "`config reset` would reset every setting, and nobody is here to ask", hint="add --yes"
+        )
+    print(f"Reset every setting in {paths.config_file()}? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _edit() -> int:
+    path = paths.config_file()
+    if not path.exists():
+        config.write(config.template().encode())
+    argv = _editor()
+    try:
+        # the user's own editor, from the user's own environment
+        code = subprocess.run([*argv, str(path)], check=False).returncode  # noqa: S603
+    except OSError as exc:
+        raise ConfigError(
+            f"the editor {argv[0]} cannot be started: {exc.strerror}", hint="export EDITOR=nano"
+        ) from exc
+    cache.compile_line()  # before the check: with a mistake in the file, the line says so
+    config.load()
+    if code:
+        print(f"vibeusage: the editor {argv[0]} ended with code {code}", file=sys.stderr)
+    return 1 if code else 0
+
+
+def _editor() -> list[str]:
+    text = (
+        os.environ.get("VISUAL")
+        or os.environ.get("EDITOR")
+        or ("notepad" if sys.platform == "win32" else "vi")
+    )
+    try:
+        argv = shlex.split(text)
+    except ValueError as exc:
+        raise ConfigError(f"VISUAL or EDITOR is {text!r}: {exc}", hint="export EDITOR=nano") from exc
+    if not argv:
+        raise ConfigError("VISUAL or EDITOR holds only blanks", hint="export EDITOR=nano")
+    return argv

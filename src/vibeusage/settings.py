@@ -1,0 +1,188 @@
+"""Which settings exist, what each may be, and what a person reads about it."""
+
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vibeusage import schema
+
+FORMAT_FIELDS = ("provider", "account", "icon", "period", "percent", "bar", "reset", "pace", "age", "source")
+ITEMS = (
+    *("model", "model_id", "effort", "thinking", "fast", "context", "tokens", "periods", "cost", "duration"),
+    *("api_duration", "lines", "directory", "project", "added_dirs", "branch", "repo", "worktree", "session"),
+    *("session_id", "version", "style", "vim", "agent", "cache", "pr", "remote", "requests", "credits"),
+    *("autonomy", "plan", "user", "state", "tasks", "artifacts", "sandbox", "quota"),
+)
+ASSISTANTS = ("claude-code", "copilot", "qwen", "cursor", "agy")
+
+# C0, DEL, C1, line separators, bidirectional overrides, halves of surrogates
+_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+Name = Annotated[str, Meta(min_length=1, max_length=100, pattern=rf"\A[^,{_CONTROL}]+\Z")]
+Names = Annotated[list[Name], Meta(min_length=1)]
+Text = Annotated[str, Meta(max_length=200, pattern=rf"\A[^{_CONTROL}]*\Z")]
+Row = Annotated[list[Name], Meta(min_length=1)]
+
+
+def _about(title: str, description: str, example: Any, problem: Any = None) -> Meta:
+    extra = {"problem": problem} if problem else None
+    return Meta(title=title, description=description, examples=[example], extra=extra)
+
+
+def _format_problem(text: str) -> str:
+    """Braces stand for fields only: the line knows no escape for them."""
+    fields = re.findall(r"\{([^{}]*)\}", text)
+    if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", text)):
+        return "has a brace without its partner"
+    unknown = [name for name in fields if name not in FORMAT_FIELDS]
+    return (
+        f"has an unknown field {schema.shown(unknown[0])}; known are {', '.join(FORMAT_FIELDS)}"
+        if unknown
+        else ""
+    )
+
+
+def _rows_problem(rows: list[list[str]]) -> str:
+    unknown = [item for row in rows for item in row if item not in ITEMS]
+    return f"has an unknown item {schema.shown(unknown[0])}; known are {', '.join(ITEMS)}" if unknown else ""
+
+
+def _url_problem(url: str) -> str:
+    """Never says the address itself: a mistaken one may hold a password."""
+    if re.search(r"[^\x21-\x7e]|[\\@?#]|%(2[0f35]|40|5c|7f|[01][0-9a-f])", url, re.IGNORECASE):
+        return "must not hold a user name, query, fragment, blank or percent-coded delimiter"
+    found = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?(/.*)?", url, re.IGNORECASE)
+    if not found or int((found[3] or ":1")[1:]) not in range(1, 65_536):
+        return "is not an address such as https://host/path"
+    loopback = re.fullmatch(r"localhost|\[::1\]|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}", found[2].lower())
+    return (
+        "" if found[1].lower() == "https" or loopback else "is http, which is allowed for this machine only"
+    )
+
+
+Id = Annotated[Name, _about("a provider's id", "a name of 1 to 100 visible characters", "claude")]
+Providers = Annotated[
+    Names,
+    _about("which providers, in this order", "a list of provider or account names", ["claude", "codex"]),
+]
+Periods = Annotated[
+    Literal["all", "primary"] | Names,
+    _about("which windows", '"all", "primary" or a list of period names', "primary"),
+]
+Format = Annotated[
+    Text,
+    _about(
+        "the text of one window",
+        "one line of at most 200 characters",
+        "{provider} {percent}",
+        _format_problem,
+    ),
+]
+Separator = Annotated[
+    Text,
+    _about("between two windows; empty: as the icons have it", "one line of at most 200 characters", " | "),
+]
+MaxWidth = Annotated[
+    int, Meta(ge=0, le=10_000), _about("cells of a row, 0 = no limit", "a whole number from 0 to 10000", 60)
+]
+Icons = Annotated[
+    Literal["ascii", "unicode", "nerd"], _about("the glyphs", '"ascii", "unicode" or "nerd"', "unicode")
+]
+Bar = Annotated[
+    int, Meta(ge=0, le=40), _about("cells of the bar, 0 = none", "a whole number from 0 to 40", 5)
+]
+Reset = Annotated[
+    Literal["countdown", "clock", "none"],
+    _about("how the reset is told", '"countdown", "clock" or "none"', "countdown"),
+]
+Show = Annotated[
+    Literal["used", "remaining"], _about("what a percentage counts", '"used" or "remaining"', "used")
+]
+Rows = Annotated[
+    list[Row],
+    Meta(min_length=1),
+    _about(
+        "the rows of an assistant",
+        "a list of rows, each a list of items",
+        [["model", "context"], ["periods"]],
+        _rows_problem,
+    ),
+]
+Timeout = Annotated[
+    float, Meta(ge=1, le=120), _about("seconds for one provider", "a number from 1 to 120", 15.0)
+]
+Interval = Annotated[
+    int,
+    Meta(ge=300, le=604_800),
+    _about("seconds between two requests", "a whole number from 300 to 604800", 300),
+]
+StaleAfter = Annotated[
+    int,
+    Meta(ge=60, le=604_800),
+    _about("seconds until data is marked as old", "a whole number from 60 to 604800", 3600),
+]
+Enabled = Annotated[bool, _about("whether to ask this provider", "true or false", False)]
+BaseUrl = Annotated[
+    str,
+    Meta(max_length=500),
+    _about("another address for this provider", "an https address", "https://proxy.example/v1", _url_problem),
+]
+
+
+class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """None = not set: what [line] says, else the default of the target."""
+
+    provider: Providers | None = None
+    periods: Periods | None = None
+    format: Format | None = None
+    separator: Separator | None = None
+    max_width: MaxWidth | None = None
+    icons: Icons | None = None
+    bar: Bar | None = None
+    reset: Reset | None = None
+    show: Show | None = None
+    lines: Rows | None = None
+
+
+def _table(name: str | None = None) -> Any:
+    return msgspec.field(default_factory=LineOptions, name=name)
+
+
+class Line(LineOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    tmux: LineOptions = _table()
+    starship: LineOptions = _table()
+    zsh: LineOptions = _table()
+    bash: LineOptions = _table()
+    fish: LineOptions = _table()
+    claude_code: LineOptions = _table("claude-code")
+    copilot: LineOptions = _table()
+    qwen: LineOptions = _table()
+    cursor: LineOptions = _table()
+    agy: LineOptions = _table()
+    waybar: LineOptions = _table()
+    i3blocks: LineOptions = _table()
+    polybar: LineOptions = _table()
+    screen: LineOptions = _table()
+    zjstatus: LineOptions = _table()
+    swiftbar: LineOptions = _table()
+    plain: LineOptions = _table()
+    ansi: LineOptions = _table()
+    json: LineOptions = _table()
+
+
+class Fetch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    timeout_s: Timeout = 15.0
+    interval_s: Interval = 300
+    stale_after_s: StaleAfter = 3600
+
+
+class ProviderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    enabled: Enabled = True
+    base_url: BaseUrl | None = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    line: Line = msgspec.field(default_factory=Line)
+    fetch: Fetch = msgspec.field(default_factory=Fetch)
+    providers: dict[Id, ProviderOptions] = msgspec.field(default_factory=dict)
