@@ -84,7 +84,7 @@ def set_value(key: str, text: str) -> None:
     schema.check_value(path, kind, value)
     before, old = stamp(), _text()
     document = _parsed(old)
-    _checked(toml_edit.without(document, path))
+    _sound(toml_edit.without(document, path))
     changed = toml_edit.with_value(document, path, value)
     _checked(changed)
     _save(old, toml_edit.set_key(old, path, value), changed, before)
@@ -101,7 +101,7 @@ def reset(key: str | None = None) -> bool:
     if rest == document:
         schema.type_at(Config, path)
         return False
-    _checked(rest)
+    _sound(rest)
     _save(old, toml_edit.remove_key(old, path), rest, before)
     return True
 
@@ -118,31 +118,29 @@ def write(data: bytes) -> None:
 
 
 def as_toml(config: Config, document: dict) -> str:
-    """The settings in force as TOML; a comment marks what `document`, the file, does not say."""
-    now = effective(config)
-    parts = _table_text(("line",), schema.leaves(LineOptions), now["line"], document.get("line", {}))
-    for target, said in document.get("line", {}).items():
-        if isinstance(said, dict):
-            parts += _table_text(("line", target), schema.leaves(LineOptions), said, said, only_said=True)
-    parts += _table_text(("fetch",), schema.leaves(Fetch), now["fetch"], document.get("fetch", {}))
+    """The settings in force; what `document`, the file, does not say is a comment, so the text reads back equal."""
+    now, said = effective(config), document.get("line", {})
+    parts = _table_text(("line",), LineOptions, now["line"], said)
+    for target in TARGETS:
+        other = {name: value for name, value in now["line"][target].items() if value != now["line"][name]}
+        if other or target in said:
+            parts += _table_text(
+                ("line", target), LineOptions, other | said.get(target, {}), said.get(target, {})
+            )
+    parts += _table_text(("fetch",), Fetch, now["fetch"], document.get("fetch", {}))
     for name, values in now["providers"].items():
-        parts += _table_text(
-            ("providers", name), schema.leaves(ProviderOptions), values, document["providers"][name]
-        )
+        parts += _table_text(("providers", name), ProviderOptions, values, document["providers"][name])
     return "\n".join(parts).lstrip("\n") + "\n"
 
 
-def _table_text(path, kinds, values, said, *, only_said=False) -> list[str]:
+def _table_text(path: toml_edit.Key, struct: type[msgspec.Struct], values: dict, said: dict) -> list[str]:
     rows = ["", f"[{toml_edit.dotted(path)}]"]
-    for name, kind in kinds.items():
-        value = values.get(name)
+    for name, kind in schema.leaves(struct).items():
         if name in said:
-            rows.append(f"{name} = {toml_edit.literal(value)}")
-        elif not only_said:
-            text = (
-                f"# {name} is not set" if value is None else f"{name} = {toml_edit.literal(value)}  # default"
-            )
-            rows.append(f"{text}: {schema.about_of(kind).title}")
+            rows.append(f"{name} = {toml_edit.literal(values[name])}")
+        elif name in values:
+            text = "is not set" if values[name] is None else f"= {toml_edit.literal(values[name])}  # default"
+            rows.append(f"# {name} {text}: {schema.about_of(kind).title}")
     return rows
 
 
@@ -195,6 +193,8 @@ def _reset_all() -> bool:
         raise ConfigError(
             f"{path} cannot be read, so no copy can be kept", hint=f"move it away: mv {path} {_copy()}"
         )
+    if not data.strip():
+        return False  # a second reset must not put nothing in the place of the copy
     _keep_copy(data)
     write(b"")
     return True
@@ -218,6 +218,16 @@ def _checked(document: dict) -> Config:
                 hint=f"`vibeusage config reset line.{target}.lines`; rows are for {', '.join(ASSISTANTS)}",
             )
     return msgspec.convert(document, Config)
+
+
+def _sound(rest: dict) -> None:
+    """Nothing is written into a file with a mistake elsewhere; the key at hand may be the mistake."""
+    try:
+        _checked(rest)
+    except ConfigError as exc:
+        raise ConfigError(
+            str(exc), hint=f"{exc.hint}\n  nothing is written before that is right: {_REPAIR}"
+        ) from exc
 
 
 def _key(text: str) -> toml_edit.Key:

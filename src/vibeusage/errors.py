@@ -77,3 +77,9 @@ class ShapeError(StrategyError):
     """An answer we do not understand."""
 
     category = "parse"
+
+
+EXIT_CODES = {
+    kind.category: kind.exit_code
+    for kind in (ConfigError, StorageError, NotConfigured, AuthError, Forbidden, RateLimited, Unavailable, ShapeError)
+}

@@ -7,24 +7,34 @@ LEVELS = ("green", "yellow", "red", "alarm")
 
 
 def frame(target, known, options, units, now, *, mono):
-    """The whole output for `target`; `units` are the laid out windows, `known` is the Table behind them."""
+    """`(output, until)` for `target`; `units` are the laid out windows, `known` is the Table behind them."""
     separator, _, _, ellipsis, _, _ = segment.GLYPHS[options["icons"]]
     row = segment.fit(units, int(options["max_width"]), options["separator"] or separator, ellipsis)
     shown = _windows(known, options, now)
     if target == "json":
-        return _json(known, shown, now)
+        return _json(known, shown, now), now + 1
+    until = min([_until(window, now) for window in shown], default=pace.NEVER)
     worst = max((window["level"] for window in shown if window["level"]), key=LEVELS.index, default="")
     text = escape.paint(target, row, mono)
     if target == "waybar":
         highest = max([window["utilization"] or 0 for window in shown], default=0)
         tooltip = "\n".join([escape.markup(_sentence(window)) for window in shown])
         fields = {"text": text, "alt": worst, "tooltip": tooltip, "class": worst, "percentage": min(100, int(highest))}
-        return encode(fields) + "\n"
+        return encode(fields) + "\n", until
     if target == "i3blocks":
         short = escape.paint(target, segment.fit(units[:1], 0, "", ellipsis), mono)
-        return f"{text}\n{short}\n{'' if mono else escape.HEX.get(worst, '')}\n" if text else ""
+        text = text and f"{text}\n{short}\n{'' if mono else escape.HEX.get(worst, '')}\n"
+        return text, until
     menu = [f"{_bar_text(_sentence(window))} | trim=false" for window in shown]
-    return "\n".join([f"{text} | ansi=true", "---", *menu]) + "\n" if text else ""
+    return ("\n".join([f"{text} | ansi=true", "---", *menu]) + "\n" if text else ""), until
+
+
+def _until(window, now):
+    """When the sentence about a window next differs."""
+    ticks = [pace.age(window["observed_at"], now)[1]] if window["observed_at"] else []
+    if window["resets_in_s"]:
+        ticks.append(pace.countdown(window["resets_at"], now)[1])
+    return min(ticks, default=pace.NEVER)
 
 
 def _bar_text(text):

@@ -33,6 +33,16 @@ def check_value(path: Key, kind: Any, value: Any, where: str = "") -> None:
         raise ConfigError(f"{where}{named(path)} {problem}", hint=f"for example `{command(path, kind)}`")
 
 
+def _check_name(path: Key, kind: Any, where: str) -> None:
+    try:
+        msgspec.convert(path[-1], kind)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(
+            f"{where}{named(path)} has a name that is not {about_of(kind).description}",
+            hint=f"such as {named((*path[:-1], example(kind)))}; `vibeusage config edit` opens the file",
+        ) from exc
+
+
 def type_at(root: type[msgspec.Struct], path: Key, where: str = "") -> Any:
     """The type that `path` must have; ConfigError with the nearest known name when there is no such key."""
     kind: Any = root
@@ -40,7 +50,7 @@ def type_at(root: type[msgspec.Struct], path: Key, where: str = "") -> Any:
         here = path[: depth + 1]
         if get_origin(kind) is dict:
             name_kind, kind = get_args(kind)
-            check_value(here, name_kind, name, where)
+            _check_name(here, name_kind, where)
         elif is_table(kind):
             known = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
             if name not in known:

@@ -50,7 +50,9 @@ def _rows_problem(rows: list[list[str]]) -> str:
 
 def _url_problem(url: str) -> str:
     """Never says the address itself: a mistaken one may hold a password."""
-    if re.search(r"[^\x21-\x7e]|[\\@?#]|%(2[0f35]|40|5c|7f|[01][0-9a-f])", url, re.IGNORECASE):
+    if re.search(
+        r"[^\x21-\x7e]|[\\@?#]|%(2[0f35]|3f|40|5c|7f|[01][0-9a-f]|(?![0-9a-f]{2}))", url, re.IGNORECASE
+    ):
         return "must not hold a user name, query, fragment, blank or percent-coded delimiter"
     found = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?(/.*)?", url, re.IGNORECASE)
     if not found or int((found[3] or ":1")[1:]) not in range(1, 65_536):

@@ -69,14 +69,15 @@ def show(target, known, given, data, now, *, mono, environ):
     if known.version not in ("", table.VERSION):
         return Shown("vibeusage: newer data\n", now + 60)
     options = segment.options_for(target, known.settings, given)
-    if "lines" in options:
+    if "lines" in segment.TARGET_DEFAULTS.get(target, {}):
         return _show_assistant(target, known, options, data, now, mono=mono, environ=environ)
     units, until = segment.period_units(known.periods, known.accounts, options, now, mono=mono)
     units = _notes(known) + units
     if target in FRAMED:
         from vibeusage import frames
 
-        return Shown(frames.frame(target, known, options, units, now, mono=mono), until)
+        text, changes = frames.frame(target, known, options, units, now, mono=mono)
+        return Shown(text, min(until, changes))
     row = _fit(units, options, int(options["max_width"]))
     return Shown(_end(escape.paint(target, row, mono)), until)
 

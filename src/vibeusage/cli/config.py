@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 def _show(*, as_json: bool) -> int:
     settings, document = config.load(), config.read()
     if as_json:
-        said = [dotted(path) for path in _said((), document)]
+        said = [dotted(path) for path, _ in _leaves((), document)]
         _print_json({**config.effective(settings), "from_file": said})
     else:
         where = paths.config_file()
@@ -65,10 +66,12 @@ def _show(*, as_json: bool) -> int:
     return 0
 
 
-def _said(path: tuple[str, ...], value: Any) -> list[tuple[str, ...]]:
-    if not isinstance(value, dict):
-        return [path]
-    return [inner for name, below in value.items() for inner in _said((*path, name), below)]
+def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves((*path, name), inner)
+    elif value is not None:
+        yield path, value
 
 
 def _path(*, as_json: bool) -> int:
@@ -94,17 +97,11 @@ def _get(key: str) -> int:
     if value is None:
         print(f"{key} is not set", file=sys.stderr)
     elif isinstance(value, dict):
-        paths_said = [path for path in _said((), value) if _at(value, path) is not None]
-        print("\n".join(f"{dotted(path)} = {literal(_at(value, path))}" for path in paths_said))
+        for path, inner in _leaves((), value):
+            print(f"{dotted(path)} = {literal(inner)}")
     else:
         print(value if isinstance(value, str) else literal(value))
     return 0
-
-
-def _at(value: Any, path: tuple[str, ...]) -> Any:
-    for part in path:
-        value = value[part]
-    return value
 
 
 def _reset(key: str | None, *, sure: bool) -> int:
@@ -112,7 +109,7 @@ def _reset(key: str | None, *, sure: bool) -> int:
         print("nothing is changed", file=sys.stderr)
         return 1
     if not config.reset(key):
-        print(f"{key or paths.config_file()} was not set; nothing is changed", file=sys.stderr)
+        print(f"{f'{key} was not' if key else 'nothing was'} set; nothing is changed", file=sys.stderr)
     elif key is None:
         print(
             f"all settings are at their defaults; {paths.config_file()}.bak keeps the old ones",

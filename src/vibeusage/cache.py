@@ -1,0 +1,270 @@
+"""The cache folder: snapshots, and `line.tsv` compiled from them, the settings and the due times.
+
+A file that is damaged or of an unknown shape is a miss and is replaced at the next success; one
+written by a newer version is neither read nor overwritten. `line.tsv` is complete and verified
+before the generation changes.
+"""
+
+import contextlib
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from vibeusage import cachefiles, config, files, gate, paths, table
+from vibeusage.errors import ConfigError, StorageError
+from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
+
+SCHEMA = 1
+TRIES = 5
+SEGMENT_AGE_S = 7 * 86400
+SHORT = {PeriodType.SESSION: "5h", PeriodType.DAILY: "24h", PeriodType.WEEKLY: "7d", PeriodType.MONTHLY: "30d"}
+CONFIG_NOTE = "config.toml has a mistake: vibeusage config show"
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot as it lies on disk, bound to the login it was fetched with."""
+
+    schema: int
+    fingerprint: str
+    snapshot: UsageSnapshot
+
+
+def snapshot_file(account: str) -> Path:
+    return paths.cache_dir() / "snapshots" / f"{account}.json"
+
+
+def save_snapshot(snapshot: UsageSnapshot, fingerprint: str) -> None:
+    """Raises StorageError; keeps a file of a newer version as it is."""
+    path = snapshot_file(snapshot.id)
+    if _schema(files.read_regular(path)) > SCHEMA:
+        raise StorageError(f"{path} was written by a newer vibeusage", hint="upgrade, or run `vibeusage cache clear`")
+    stored = Stored(schema=SCHEMA, fingerprint=fingerprint, snapshot=snapshot)
+    files.write_private(path, msgspec.json.encode(stored))
+
+
+def load_snapshot(account: str, fingerprint: str | None = None) -> UsageSnapshot | None:
+    """The stored snapshot; None when there is none, or when it belongs to another login."""
+    data = files.read_regular(snapshot_file(account))
+    if data is None or _schema(data) != SCHEMA:
+        return None
+    try:
+        stored = msgspec.json.decode(data, type=Stored)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return stored.snapshot if fingerprint in (None, stored.fingerprint) else None
+
+
+def load_snapshots() -> dict[str, UsageSnapshot]:
+    found = {path.stem: load_snapshot(path.stem) for path in _listed("snapshots", ".json")}
+    return {account: snapshot for account, snapshot in found.items() if snapshot}
+
+
+def observed(now: int) -> dict[str, dict[str, tuple]]:
+    """{account: {period name: row}} of what passive sources said last."""
+    known: dict[str, dict[str, tuple]] = {}
+    for path in _listed("observations"):
+        text = (files.read_regular(path, limit=cachefiles.FILE_LIMIT) or b"").decode("utf-8", "replace")
+        seen = table.parse(text, table.OBSERVATION_MAGIC, now)
+        if seen and seen.version == table.VERSION:
+            table.merge(known, seen.periods, now)
+    return known
+
+
+def snapshots_with_observations(now: int) -> dict[str, UsageSnapshot]:
+    """Every account's snapshot with newer passive observations folded in."""
+    snapshots, passive = load_snapshots(), observed(now)
+    accounts = [*snapshots, *(account for account in passive if account not in snapshots)]
+    return {account: fold(account, snapshots.get(account), passive.get(account, {}), now) for account in accounts}
+
+
+def fold(account: str, snapshot: UsageSnapshot | None, rows: dict[str, tuple], now: int) -> UsageSnapshot:
+    """Lay passive `rows` over `snapshot`: per period the newest instant wins, the rest keeps its own age."""
+    mine = {period.name: period for period in snapshot.periods} if snapshot else {}
+    known = {account: {period.name: _row(period, snapshot) for period in mine.values()}} if snapshot else {}
+    merged = table.merge(known, {account: rows}, now)[account]
+    periods = tuple(mine[name] if name in mine and row[4] == _row(mine[name], snapshot)[4] else _period(name, row)
+                    for name, row in merged.items())
+    newest = max((row[4] for row in merged.values()), default=0)
+    provider, _, who = account.partition("@")
+    if snapshot is None:
+        seen = datetime.fromtimestamp(newest, UTC)
+        return UsageSnapshot(
+            provider=provider, account=who or None, fetched_at=seen, observed_at=seen, source="statusline", periods=periods
+        )
+    return msgspec.structs.replace(snapshot, periods=periods)
+
+
+def compile_line() -> str:
+    """Write `line.tsv` anew and return its text; a new generation only when something changed.
+
+    Written without a lock, so the inputs are looked at again afterwards: whoever writes last has
+    seen them all. A disk that takes no file costs the storing, not the text.
+    """
+    text = ""
+    for _ in range(TRIES):
+        before = _inputs()
+        text = _line_text()
+        path = paths.cache_dir() / "line.tsv"
+        with contextlib.suppress(StorageError):
+            old = files.read_regular(path)
+            if old is None or old.decode("utf-8", "replace") != text:
+                files.write_private(path, text.encode())
+                new_generation()
+            elif files.read_regular(paths.cache_dir() / "generation") is None:
+                new_generation()
+        if _inputs() == before:
+            break
+    return text
+
+
+def new_generation() -> None:
+    """Every stored segment is outdated from here on."""
+    token = f"{time.time_ns():x}-{os.getpid():x}\n"
+    files.write_private(paths.cache_dir() / "generation", token.encode())
+
+
+def clear(account: str | None = None) -> list[Path]:
+    """Remove what is stored of one account (a provider id means all its accounts), or everything; what went."""
+    folder = paths.cache_dir()
+    kinds = ("snapshots", "observations", "status", "org-ids")
+    gone = [path for kind in kinds for path in _listed(kind) if account is None or _belongs(path, account)]
+    if account is None:
+        gone += [*_listed("segments"), *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json")))]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    if account is not None:
+        gate.forget(account)
+    if gone or account is not None:
+        compile_line()
+    return [path.relative_to(folder) for path in gone]
+
+
+def tidy(now: float) -> None:
+    """Sweep what killed processes left, attempt files, and segments that no caller has asked for in a week."""
+    folder = paths.cache_dir()
+    for part in (folder, *(folder / name for name in ("snapshots", "segments", "observations"))):
+        files.sweep(part, now=now)
+    old = [path for path in _listed("segments") if now - path.lstat().st_mtime > SEGMENT_AGE_S]
+    tried = [path for path in _listed(".") if path.name.startswith("attempt-")]
+    old += [path for path in tried if now - path.lstat().st_mtime > 2 * cachefiles.ATTEMPT_S]
+    for path in old:
+        path.unlink(missing_ok=True)
+
+
+def _belongs(path: Path, account: str) -> bool:
+    name = path.name.removesuffix(".json")
+    return name == account or name.partition("@")[0] == account
+
+
+def _listed(kind: str, suffix: str = "") -> list[Path]:
+    """The regular files of one folder of the cache, sorted; none when it is missing."""
+    try:
+        entries = sorted(os.scandir(paths.cache_dir() / kind), key=lambda entry: entry.name)
+    except OSError:
+        return []
+    return [
+        Path(entry.path)
+        for entry in entries
+        if entry.is_file(follow_symlinks=False) and entry.name.endswith(suffix) and files.TEMP_MARK not in entry.name
+    ]
+
+
+def _schema(data: bytes | None) -> int:
+    """The schema number of a document of ours; 0 when there is none to read."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return msgspec.json.decode(data or b"", type=dict).get("schema", 0)
+    return 0
+
+
+def _inputs() -> list[tuple]:
+    """What identifies every file that `line.tsv` is compiled from."""
+    watched = [*_listed("snapshots", ".json"), paths.cache_dir() / "gates.json"]
+    seen: list[tuple] = [("config", config.stamp())]
+    for path in watched:
+        with contextlib.suppress(OSError):
+            info = path.lstat()
+            seen.append((path.name, info.st_mtime_ns, info.st_size, info.st_ino))
+    return seen
+
+
+def _line_text() -> str:
+    stamp = config.stamp()
+    rows = []
+    try:
+        settings = config.load()
+    except ConfigError:
+        # the line goes on with the defaults and says so; stamped, it does not try again until the file changes
+        settings = config.Config()
+        rows.append(table.row("note", CONFIG_NOTE))
+    rows += [table.row("set", *setting) for setting in _settings(settings)]
+    disabled = {account for account, options in settings.providers.items() if not options.enabled}
+    for account, snapshot in load_snapshots().items():
+        if account in disabled or snapshot.provider in disabled:
+            continue
+        periods = {period.name: _row(period, snapshot) for period in snapshot.periods}
+        if extra := _overage_row(snapshot.overage, snapshot):
+            periods["Extra usage"] = extra
+        rows.append(table.period_rows({account: periods}))
+    head = table.row(table.LINE_MAGIC, table.VERSION, stamp, gate.next_due_at())
+    return head + "".join(rows)
+
+
+def _settings(settings: config.Config):
+    """(target or "*", key, text) of every [line] setting that is set, in the line's own form."""
+    yield "*", "stale_after_s", settings.fetch.stale_after_s
+    tables = {"*": settings.line, **{name: getattr(settings.line, name.replace("-", "_")) for name in config.TARGETS}}
+    for target, options in tables.items():
+        for key in config.LINE_KEYS if options else ():
+            value = getattr(options, key)
+            if value is not None:
+                yield target, key, _setting_text(key, value)
+
+
+def _setting_text(key: str, value: object) -> str:
+    if key == "lines" and isinstance(value, list):
+        return ";".join(",".join(names) for names in value)
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _row(period: UsagePeriod, snapshot: UsageSnapshot | None) -> tuple:
+    """A table row of one period; instants as epoch seconds, 0 where unknown."""
+    seen = period.observed_at or (snapshot.observed_at if snapshot else None)
+    return (
+        period.model or SHORT[period.period_type],
+        period.window_seconds or period.period_type.hours * 3600,
+        period.utilization,
+        int(period.resets_at.timestamp()) if period.resets_at else 0,
+        int(seen.timestamp()) if seen else 0,
+        period.source or (snapshot.source if snapshot else ""),
+        "model" if period.model else "window",
+    )
+
+
+def _overage_row(overage: OverageUsage | None, snapshot: UsageSnapshot) -> tuple | None:
+    used = overage.utilization() if overage and overage.is_enabled else None
+    if overage is None or used is None:
+        return None
+    resets_at = int(overage.resets_at.timestamp()) if overage.resets_at else 0
+    return "extra", 0, used, resets_at, int(snapshot.observed_at.timestamp()), snapshot.source, "extra"
+
+
+def _period(name: str, row: tuple) -> UsagePeriod:
+    short, window_s, utilization, resets_at, observed_at, source, kind = row
+    return UsagePeriod(
+        name=name,
+        utilization=utilization,
+        period_type=period_type_of(window_s),
+        resets_at=datetime.fromtimestamp(resets_at, UTC) if resets_at else None,
+        model=short if kind == "model" else None,
+        window_seconds=window_s or None,
+        observed_at=datetime.fromtimestamp(observed_at, UTC),
+        source=source,
+    )
+
+
+def period_type_of(window_s: int) -> PeriodType:
+    """The nearest period type of a window's length in seconds."""
+    return min(PeriodType, key=lambda kind: abs(kind.hours * 3600 - window_s))

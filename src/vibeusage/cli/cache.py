@@ -1,0 +1,53 @@
+"""Show what is stored, or clear it; the next answer or document fills it again."""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+import msgspec
+
+from vibeusage import cache, pace, paths, render
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="show|clear")
+    show = actions.add_parser("show", help="what is stored, from where, and how old (the default)")
+    show.add_argument("--json", action="store_true", help="print as JSON")
+    clear = actions.add_parser("clear", help="remove what is stored")
+    clear.add_argument("provider", nargs="?", metavar="PROVIDER", help="a provider or account; default: everything")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.action == "clear":
+        return _clear(args.provider)
+    return _show(as_json=getattr(args, "json", False))
+
+
+def _clear(account: str | None) -> int:
+    gone = cache.clear(account)
+    print(f"{len(gone)} file{'s' * (len(gone) != 1)} removed from {paths.cache_dir()}")
+    return 0
+
+
+def _show(*, as_json: bool) -> int:
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "account": account,
+            "source": snapshot.source,
+            "observed_at": max([period.observed_at or snapshot.observed_at for period in snapshot.periods] or [snapshot.observed_at]),
+            "periods": len(snapshot.periods),
+        }
+        for account, snapshot in cache.snapshots_with_observations(int(now.timestamp())).items()
+    ]
+    if as_json:
+        document = {"schema": 1, "folder": str(paths.cache_dir()), "accounts": rows}
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        return 0
+    print(paths.cache_dir())
+    for row in rows:
+        age = pace.age(int(row["observed_at"].timestamp()), int(now.timestamp()))[0]
+        print(f"  {render.plain(row['account'])}  {row['periods']} windows from {render.plain(row['source'])}, {age}")
+    if not rows:
+        print("  nothing is stored yet")
+    return 0

@@ -1,0 +1,117 @@
+"""Due times, failure gates and cool-downs per account, kept on disk and bound to the login they were earned with.
+
+Three failures within ten minutes close the gate for five; a rate limit cools down for what the server
+says, at least 300 s, doubling up to six hours; a refused login is not asked again until it changes.
+"""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from vibeusage import files, paths
+from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, VibeusageError
+from vibeusage.models import FetchError, Instant
+
+SCHEMA = 1
+FAILURES_ALLOWED = 3
+FAILURE_WINDOW = timedelta(minutes=10)
+CLOSED_FOR = timedelta(minutes=5)
+COOL_DOWN = timedelta(seconds=300)
+COOL_DOWN_MOST = timedelta(hours=6)
+LOGIN_LOOK = timedelta(hours=1)
+JITTER = 0.1
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of one account's requests; `due_at` is the earliest next one."""
+
+    due_at: Instant
+    fingerprint: str = ""
+    failed_at: tuple[Instant, ...] = ()
+    rate_limits: int = 0
+    cooling: bool = False  # rate limited: nobody asks before `due_at`
+    refused: bool = False  # this login was refused: nobody asks until it changes, `due_at` is the next look
+    error: FetchError | None = None
+
+
+class Gates(msgspec.Struct, frozen=True, kw_only=True):
+    schema: int = SCHEMA
+    accounts: dict[str, Gate] = {}
+
+
+def load() -> dict[str, Gate]:
+    data = files.read_regular(paths.cache_dir() / "gates.json")
+    try:
+        gates = msgspec.json.decode(data or b"", type=Gates)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return gates.accounts if gates.schema == SCHEMA else {}
+
+
+def save(gates: dict[str, Gate]) -> None:
+    files.write_private(paths.cache_dir() / "gates.json", msgspec.json.encode(Gates(accounts=gates)))
+
+
+def forget(account: str) -> None:
+    """Drop the gates of an account, or of all accounts of a provider."""
+    gates = load()
+    kept = {name: gate for name, gate in gates.items() if account not in (name, name.partition("@")[0])}
+    if kept != gates:
+        save(kept)
+
+
+def next_due_at() -> int:
+    """Epoch seconds of the earliest due time; 0 when nothing was ever asked."""
+    return min((int(gate.due_at.timestamp()) for gate in load().values()), default=0)
+
+
+def is_due(gate: Gate | None, now: datetime) -> bool:
+    """Whether `--if-due` should look at this account; a due time days away is a clock that jumped."""
+    return gate is None or now >= gate.due_at or (not gate.cooling and gate.due_at - now > timedelta(days=1))
+
+
+def held_until(gate: Gate | None, fingerprint: str, now: datetime) -> datetime | None:
+    """Until when no request may be made with this login; None when one may."""
+    if gate is None or gate.fingerprint != fingerprint:
+        return None
+    if gate.refused:
+        return datetime.max.replace(tzinfo=UTC)
+    return gate.due_at if gate.cooling and now < gate.due_at < now + 2 * COOL_DOWN_MOST else None
+
+
+def looked(gate: Gate, interval_s: int, now: datetime) -> Gate:
+    """The gate of a refused login after it was found unchanged."""
+    return msgspec.structs.replace(gate, due_at=now + timedelta(seconds=interval_s))
+
+
+def after_success(fingerprint: str, interval_s: int, now: datetime) -> Gate:
+    spread = random.uniform(0, JITTER)  # noqa: S311  (so that machines do not align, not a secret)
+    return Gate(due_at=now + timedelta(seconds=interval_s * (1 + spread)), fingerprint=fingerprint)
+
+
+def after_failure(old: Gate | None, fingerprint: str, error: VibeusageError, interval_s: int, now: datetime) -> Gate:
+    """The gate after `error`; what was earned with another login does not count."""
+    if old is None or old.fingerprint != fingerprint:
+        old = Gate(due_at=now, fingerprint=fingerprint)
+    recent = tuple(at for at in (*old.failed_at, now) if now - FAILURE_WINDOW < at <= now)
+    rate_limits, wait = 0, timedelta(seconds=interval_s)
+    match error:
+        case NotConfigured():
+            wait, recent = LOGIN_LOOK, ()
+        case RateLimited():
+            rate_limits = old.rate_limits + 1
+            grown = COOL_DOWN * 2 ** min(old.rate_limits, 10)
+            wait = min(max(error.retry_at - now, grown, COOL_DOWN), COOL_DOWN_MOST)
+        case _ if len(recent) >= FAILURES_ALLOWED:
+            wait = max(wait, CLOSED_FOR)
+    return Gate(
+        due_at=now + wait,
+        fingerprint=fingerprint,
+        failed_at=recent,
+        rate_limits=rate_limits,
+        cooling=isinstance(error, RateLimited),
+        refused=isinstance(error, AuthError | Forbidden),
+        error=FetchError(category=error.category, message=str(error), hint=error.hint),
+    )
+

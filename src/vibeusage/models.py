@@ -1,0 +1,176 @@
+"""The data models; through `msgspec.json` they are our public JSON, so keys are only ever added.
+
+Instants are aware UTC datetimes, money is Decimal, utilization is percent used (may pass 100).
+No method reads the clock: `now` is a parameter.
+"""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+Instant = Annotated[datetime, Meta(tz=True)]
+PACE_FROM = 0.10
+
+
+class PeriodType(StrEnum):
+    SESSION = "session"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+    @property
+    def hours(self) -> int:
+        return {"session": 5, "daily": 24, "weekly": 7 * 24, "monthly": 30 * 24}[self.value]
+
+
+class UsagePeriod(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One quota window. `observed_at` and `source` are set when they differ from the snapshot's."""
+
+    name: str
+    utilization: float
+    period_type: PeriodType
+    resets_at: Instant | None = None
+    model: str | None = None
+    window_seconds: int | None = None
+    observed_at: Instant | None = None
+    source: str | None = None
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(seconds=self.window_seconds or self.period_type.hours * 3600)
+
+    def remaining(self) -> float:
+        return max(0.0, 100.0 - self.utilization)
+
+    def elapsed_ratio(self, now: datetime) -> float | None:
+        """The share of the window that has passed, 0-1; None without a reset time."""
+        if self.resets_at is None:
+            return None
+        return min(1.0, max(0.0, 1 - (self.resets_at - now) / self.window))
+
+    def pace_ratio(self, now: datetime) -> float | None:
+        """Utilization over the elapsed share; None before a tenth of the window has passed."""
+        elapsed = self.elapsed_ratio(now)
+        return None if elapsed is None or elapsed < PACE_FROM else self.utilization / (elapsed * 100)
+
+    def time_until_reset(self, now: datetime) -> timedelta | None:
+        return None if self.resets_at is None else max(timedelta(0), self.resets_at - now)
+
+
+class OverageUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Use beyond the plan. `limit` None means uncapped; `currency` is a code or a unit such as `credits`."""
+
+    used: Decimal
+    limit: Decimal | None = None
+    currency: str = "USD"
+    is_enabled: bool = True
+    resets_at: Instant | None = None
+
+    def remaining(self) -> Decimal | None:
+        return None if self.limit is None else max(Decimal(0), self.limit - self.used)
+
+    def utilization(self) -> float | None:
+        """Percent of the limit used; None when there is no limit."""
+        return float(self.used / self.limit * 100) if self.limit else None
+
+
+class Balance(msgspec.Struct, frozen=True):
+    """Prepaid credit that is left; not a percentage of anything."""
+
+    amount: Decimal
+    currency: str = "USD"
+
+
+class ProviderIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    email: str | None = None
+    organization: str | None = None
+    plan: str | None = None
+
+
+class StatusLevel(StrEnum):
+    OPERATIONAL = "operational"
+    DEGRADED = "degraded"
+    PARTIAL_OUTAGE = "partial_outage"
+    MAJOR_OUTAGE = "major_outage"
+    UNKNOWN = "unknown"
+
+
+class ProviderStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    level: StatusLevel
+    description: str | None = None
+    updated_at: Instant | None = None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What one answer says, before the engine stamps it into a snapshot."""
+
+    periods: tuple[UsagePeriod, ...] = ()
+    overage: OverageUsage | None = None
+    balance: Balance | None = None
+    identity: ProviderIdentity | None = None
+
+
+class UsageSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a provider said at one instant."""
+
+    provider: str
+    fetched_at: Instant
+    observed_at: Instant
+    source: str
+    periods: tuple[UsagePeriod, ...] = ()
+    account: str | None = None
+    overage: OverageUsage | None = None
+    balance: Balance | None = None
+    identity: ProviderIdentity | None = None
+    status: ProviderStatus | None = None
+
+    @property
+    def id(self) -> str:
+        return f"{self.provider}@{self.account}" if self.account else self.provider
+
+    def primary_period(self) -> UsagePeriod | None:
+        """The shortest window that is not for one model only; else the shortest of all."""
+        return next(iter(self._by_length()), None)
+
+    def secondary_period(self) -> UsagePeriod | None:
+        general = [period for period in self._by_length() if period.model is None]
+        return general[1] if len(general) > 1 else None
+
+    def model_periods(self) -> tuple[UsagePeriod, ...]:
+        return tuple(period for period in self.periods if period.model is not None)
+
+    def is_stale(self, now: datetime, max_age: timedelta) -> bool:
+        """Older than `max_age`, or from the future, which proves nothing."""
+        return not now - max_age < self.observed_at <= now
+
+    def _by_length(self) -> list[UsagePeriod]:
+        return sorted(self.periods, key=lambda period: (period.model is not None, period.window))
+
+
+class FetchError(msgspec.Struct, frozen=True):
+    """An error as data; `category` is one of the categories of `errors`."""
+
+    category: str
+    message: str
+    hint: str = ""
+
+
+class FetchAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    strategy: str
+    success: bool
+    duration_ms: int
+    error: str | None = None
+
+
+class FetchOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    provider_id: str
+    success: bool
+    snapshot: UsageSnapshot | None = None
+    source: str | None = None
+    attempts: tuple[FetchAttempt, ...] = ()
+    error: FetchError | None = None
+    is_fresh: bool = False
