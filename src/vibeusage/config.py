@@ -118,7 +118,7 @@ def write(data: bytes) -> None:
 
 
 def as_toml(config: Config, document: dict) -> str:
-    """The settings in force; what `document`, the file, does not say is a comment, so the text reads back equal."""
+    """The settings in force; what `document`, the file, does not say is a comment: it reads back equal."""
     now, said = effective(config), document.get("line", {})
     parts = _table_text(("line",), LineOptions, now["line"], said)
     for target in TARGETS:
