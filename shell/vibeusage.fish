@@ -1,0 +1,118 @@
+# vibeusage in the fish prompt, from the stored segment: drawing it starts no process.
+#
+#   source /path/to/vibeusage.fish       in ~/.config/fish/config.fish, or a copy in ~/.config/fish/conf.d/
+#
+# VIBEUSAGE_PROMPT    right (default), left, or none to place the text yourself: echo -n "$VIBEUSAGE_SEGMENT"
+# VIBEUSAGE_COMMAND   the program, if not `vibeusage` on PATH
+#
+# Sets VIBEUSAGE_SEGMENT (text with SGR colours; empty: nothing to show) and, for itself, _vibeusage_dir (cache folder),
+# _mono (+mono: no colours), _state (ok, due, bad), _now, _looked, _started (epoch seconds), _flying (1: a renderer runs).
+# SIGURG, which does nothing elsewhere, tells this shell that the renderer has ended. fish before 3.5 has no clock of its
+# own: there each look costs one `date`.
+
+status is-interactive; or return 0
+set -g VIBEUSAGE_SEGMENT ''
+set -g _vibeusage_looked 0
+set -q _vibeusage_started; or set -g _vibeusage_started 0
+set -q _vibeusage_flying; or set -g _vibeusage_flying 0
+set -g _vibeusage_caches $HOME/.cache
+test -d $HOME/Library/Caches; and test (command uname) = Darwin; and set -g _vibeusage_caches $HOME/Library/Caches
+
+function _vibeusage_clock
+    while builtin -q path # a time stamp plus its age is now, unless the stamp changed in between
+        set -l stamp (builtin path mtime /) (builtin path mtime -R /) (builtin path mtime /)
+        test "$stamp[1]" = "$stamp[3]"; and set -g _vibeusage_now (builtin math $stamp[1] + $stamp[2]); and return
+    end
+    set -g _vibeusage_now (command date +%s)
+end
+
+function _vibeusage_read
+    set -g VIBEUSAGE_SEGMENT ''
+    set -g _vibeusage_state bad
+    set -g _vibeusage_looked 0
+    set -g _vibeusage_mono ''
+    test -n "$NO_COLOR$VIBEUSAGE_NO_COLOR" -o "$TERM" = dumb; and set _vibeusage_mono +mono
+    set -g _vibeusage_dir $_vibeusage_caches/vibeusage
+    string match -q '/*' -- "$XDG_CACHE_HOME"; and set _vibeusage_dir $XDG_CACHE_HOME/vibeusage
+    test -n "$VIBEUSAGE_CACHE_DIR"; and set _vibeusage_dir $VIBEUSAGE_CACHE_DIR
+    set -l file $_vibeusage_dir/segments/fish$_vibeusage_mono
+    test -f $file -a -r $file -a -f $_vibeusage_dir/generation -a -r $_vibeusage_dir/generation; or return
+    read -l token <$_vibeusage_dir/generation
+    read -lz raw <$file
+    set -l lines (string split \n -- $raw)
+    set -l head (string split ' ' -- $lines[1])
+    test "$head[1..2]" = 'vibeusage-segment 1' -a -n "$token" -a "$head[4]" = "$token"; or return
+    string match -qr '^(\d{1,15} ){3}$' -- "$head[3] $head[5] $head[6] "; or return
+    test $head[6] -le $_vibeusage_now -a $_vibeusage_now -lt $head[3]; or return
+    set VIBEUSAGE_SEGMENT "$lines[2]"
+    set _vibeusage_looked $_vibeusage_now
+    test $_vibeusage_now -ge $head[5]; and set _vibeusage_state due; or set _vibeusage_state ok
+end
+
+function _vibeusage_start
+    set -l program vibeusage
+    test -n "$VIBEUSAGE_COMMAND"; and set program $VIBEUSAGE_COMMAND
+    set -l age (builtin math $_vibeusage_now - $_vibeusage_started)
+    test $age -ge $argv[1] -o $age -lt 0; or return
+    test $_vibeusage_flying = 1 -a $age -lt 60; and return # one that takes a minute is given up
+    string match -q '/*' -- $_vibeusage_dir; and command -q $program; or return
+    set -g _vibeusage_started $_vibeusage_now
+    set -g _vibeusage_flying 1
+    set -l last $last_pid
+    set -lx VIBEUSAGE_CACHE_DIR $_vibeusage_dir
+    set -lx NO_COLOR $_vibeusage_mono
+    command sh -c '"$@"; kill -URG "$0"' $fish_pid $program line fish </dev/null >/dev/null 2>/dev/null &
+    builtin disown $last_pid 2>/dev/null
+    set -g last_pid $last
+end
+
+function _vibeusage_landed --on-signal URG
+    set -g _vibeusage_flying 0
+    set -l old "$VIBEUSAGE_SEGMENT"
+    _vibeusage_clock
+    _vibeusage_read
+    test "$old" = "$VIBEUSAGE_SEGMENT"; or builtin commandline -f repaint
+end
+
+function _vibeusage_prompt --on-event fish_prompt
+    _vibeusage_clock
+    if test "$_vibeusage_now" != "$_vibeusage_looked"
+        _vibeusage_read
+        test $_vibeusage_state = bad; and _vibeusage_start 2
+        test $_vibeusage_state = due; and _vibeusage_start 60
+    end
+    _vibeusage_wrap
+end
+
+function _vibeusage_status
+    return $argv[1]
+end
+
+function _vibeusage_wrap # once, at the first prompt: by then config.fish and the theme have defined theirs
+    functions -e _vibeusage_wrap
+    function _vibeusage_wrap
+    end
+    set -l place right
+    test -n "$VIBEUSAGE_PROMPT"; and set place $VIBEUSAGE_PROMPT
+    functions fish_prompt fish_right_prompt | string match -q '*VIBEUSAGE_SEGMENT*'; and return
+    functions -e _vibeusage_inner
+    if test $place = left
+        functions -c fish_prompt _vibeusage_inner
+        function fish_prompt
+            set -l before $pipestatus
+            test -n "$VIBEUSAGE_SEGMENT"; and builtin printf '%s ' "$VIBEUSAGE_SEGMENT"
+            eval (string join ' | ' -- '_vibeusage_status '$before)
+            _vibeusage_inner
+        end
+    else if test $place = right
+        functions -q fish_right_prompt; and functions -c fish_right_prompt _vibeusage_inner; or function _vibeusage_inner; end
+        function fish_right_prompt
+            set -l before (_vibeusage_inner)
+            string join -n ' ' -- (string join '' -- $before) "$VIBEUSAGE_SEGMENT"
+        end
+    end
+end
+
+complete -c vibeusage -f -n __fish_use_subcommand -a 'usage line harvest refresh config cache init install uninstall demo'
+complete -c vibeusage -f -n '__fish_seen_subcommand_from line' -a 'tmux starship zsh bash fish claude-code copilot qwen
+    cursor agy waybar i3blocks polybar screen zjstatus swiftbar plain ansi json'

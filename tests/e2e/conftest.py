@@ -1,0 +1,123 @@
+"""Real programs against a cache folder written by hand and a `vibeusage` that only keeps a log."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from e2e.pty_shell import Terminal
+
+BASE_PATH = "/usr/local/bin:/usr/bin:/bin"
+
+FAKE = """#!/bin/sh
+# Stands in for vibeusage: logs the call, takes its time, stores the next segment.
+cd {home} || exit
+for fd in 0 1 2; do set -- "$@" "$(readlink /proc/$$/fd/$fd)"; done
+echo "start $*" >>log
+sleep "$(cat delay)"
+if [ -s next ]; then cp next "{cache}/segments/.new" && mv "{cache}/segments/.new" "{cache}/segments/$2$(cat suffix)"; fi
+echo "end $*" >>log
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Fake:
+    """The `vibeusage` on PATH: `delay_s` it takes, the segment file it will store, what it was asked."""
+
+    home: Path
+    program: Path
+
+    def takes(self, delay_s: float) -> None:
+        (self.home / "delay").write_text(str(delay_s))
+
+    def will_store(self, segment: str, suffix: str = "") -> None:
+        (self.home / "next").write_text(segment)
+        (self.home / "suffix").write_text(suffix)
+
+    def log(self, kind: str) -> list[str]:
+        lines = (self.home / "log").read_text().splitlines() if (self.home / "log").exists() else []
+        return [line.removeprefix(kind + " ") for line in lines if line.startswith(kind + " ")]
+
+    def wait(self, kind: str, count: int = 1, *, seconds: float = 10) -> list[str]:
+        end = time.monotonic() + seconds
+        while len(self.log(kind)) < count and time.monotonic() < end:
+            time.sleep(0.02)
+        return self.log(kind)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cache:
+    """The cache folder, as the scripts see it."""
+
+    folder: Path
+    token: str = "g1"
+
+    def segment(self, text: str, *, valid_s: int = 3600, due_s: int = 1800, token: str = "", age_s: int = 5, **head) -> str:
+        """A whole segment file; `head` replaces fields of its first line by name."""
+        now, up = int(time.time()), int(float(Path("/proc/uptime").read_text().split()[0]))
+        fields = {
+            "magic": "vibeusage-segment",
+            "version": 1,
+            "valid_until": now + valid_s,
+            "generation": token or self.token,
+            "refresh_due_at": now + due_s,
+            "rendered_at": now - age_s,
+            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+            "rendered_up": up - age_s,
+            "valid_until_up": up + valid_s,
+            "refresh_due_up": up + due_s,
+        } | head
+        return " ".join(str(value) for value in fields.values()) + "\n" + text
+
+    def store(self, key: str, text: str, **fields) -> Path:
+        path = self.folder / "segments" / key
+        (self.folder / "generation").write_text(self.token + "\n")
+        path.write_text(self.segment(text, **fields))
+        return path
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    folder = tmp_path / "cache"
+    (folder / "segments").mkdir(parents=True)
+    return Cache(folder)
+
+
+@pytest.fixture
+def fake(tmp_path: Path, cache: Cache) -> Fake:
+    home = tmp_path / "fake"
+    (home / "bin").mkdir(parents=True)
+    program = home / "bin" / "vibeusage"
+    program.write_text(FAKE.format(home=home, cache=cache.folder))
+    program.chmod(0o755)
+    fake = Fake(home, program)
+    fake.takes(0)
+    fake.will_store("")
+    return fake
+
+
+@pytest.fixture
+def env(tmp_path: Path, cache: Cache, fake: Fake) -> dict[str, str]:
+    home = tmp_path / "user"
+    home.mkdir()
+    return {
+        "HOME": str(home),
+        "PATH": f"{fake.program.parent}:{BASE_PATH}",
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+        "VIBEUSAGE_CACHE_DIR": str(cache.folder),
+    }
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, env: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def start(argv: list[str], *, columns: int = 80, lines: int = 24, **extra: str) -> Terminal:
+        opened.append(Terminal(argv, env=env | extra, cwd=tmp_path, columns=columns, lines=lines))
+        return opened[-1]
+
+    yield start
+    for one in opened:
+        one.close()
