@@ -79,10 +79,14 @@ def require() -> Callable[[str], str]:
 def vibeusage() -> Callable[..., subprocess.CompletedProcess]:
     """Run the real program in a child: `vibeusage("line", "tmux", stdin=b"…", env={…})`; bytes in and out."""
 
-    def run(*args: str, stdin: bytes = b"", env: dict[str, str] | None = None, **options) -> subprocess.CompletedProcess:
+    def run(
+        *args: str, stdin: bytes = b"", env: dict[str, str] | None = None, **options
+    ) -> subprocess.CompletedProcess:
         command = [sys.executable, "-P", "-m", "vibeusage", *args]
         environ = {**os.environ, **(env or {})}
-        return subprocess.run(command, input=stdin, capture_output=True, env=environ, timeout=60, check=False, **options)
+        return subprocess.run(
+            command, input=stdin, capture_output=True, env=environ, timeout=60, check=False, **options
+        )
 
     return run
 
@@ -101,8 +105,29 @@ def line_tsv(cache_dir) -> Callable[..., None]:
     return write
 
 
-def period(name="Session (5h)", short="5h", window_s=18_000, used=42.0, resets_in=7_300, age=0, *,
-           account="claude", source="oauth", kind="window") -> tuple:
+def period(
+    name="Session (5h)",
+    short="5h",
+    window_s=18_000,
+    used=42.0,
+    resets_in=7_300,
+    age=0,
+    *,
+    account="claude",
+    source="oauth",
+    kind="window",
+) -> tuple:
     """One period row of `line.tsv`, relative to now."""
     now = int(time.time())
-    return ("period", account, name, short, window_s, used, now + resets_in if resets_in else 0, now - age, source, kind)
+    return (
+        "period",
+        account,
+        name,
+        short,
+        window_s,
+        used,
+        now + resets_in if resets_in else 0,
+        now - age,
+        source,
+        kind,
+    )

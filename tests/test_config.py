@@ -127,7 +127,7 @@ MISTAKES = [
     (
         "[line]\nlines = [['modle']]",
         "line.lines",
-        'unknown item "modle"; known are model',
+        'unknown item "modle"; known are periods, model',
         "config set line.lines",
     ),
     ("[line.tmux]\nlines = [['model']]", "line.tmux.lines", "has no meaning", "config reset line.tmux.lines"),

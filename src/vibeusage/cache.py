@@ -20,7 +20,12 @@ from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapsho
 SCHEMA = 1
 TRIES = 5
 SEGMENT_AGE_S = 7 * 86400
-SHORT = {PeriodType.SESSION: "5h", PeriodType.DAILY: "24h", PeriodType.WEEKLY: "7d", PeriodType.MONTHLY: "30d"}
+SHORT = {
+    PeriodType.SESSION: "5h",
+    PeriodType.DAILY: "24h",
+    PeriodType.WEEKLY: "7d",
+    PeriodType.MONTHLY: "30d",
+}
 CONFIG_NOTE = "config.toml has a mistake: vibeusage config show"
 
 
@@ -85,14 +90,21 @@ def fold(account: str, snapshot: UsageSnapshot | None, rows: dict[str, tuple], n
     mine = {period.name: period for period in snapshot.periods} if snapshot else {}
     known = {account: {period.name: _row(period, snapshot) for period in mine.values()}} if snapshot else {}
     merged = table.merge(known, {account: rows}, now)[account]
-    periods = tuple(mine[name] if name in mine and row[4] == _row(mine[name], snapshot)[4] else _period(name, row)
-                    for name, row in merged.items())
+    periods = tuple(
+        mine[name] if name in mine and row[4] == _row(mine[name], snapshot)[4] else _period(name, row)
+        for name, row in merged.items()
+    )
     newest = max((row[4] for row in merged.values()), default=0)
     provider, _, who = account.partition("@")
     if snapshot is None:
         seen = datetime.fromtimestamp(newest, UTC)
         return UsageSnapshot(
-            provider=provider, account=who or None, fetched_at=seen, observed_at=seen, source="statusline", periods=periods
+            provider=provider,
+            account=who or None,
+            fetched_at=seen,
+            observed_at=seen,
+            source="statusline",
+            periods=periods,
         )
     return msgspec.structs.replace(snapshot, periods=periods)
 
@@ -132,7 +144,10 @@ def clear(account: str | None = None) -> list[Path]:
     kinds = ("snapshots", "observations", "status", "org-ids")
     gone = [path for kind in kinds for path in _listed(kind) if account is None or _belongs(path, account)]
     if account is None:
-        gone += [*_listed("segments"), *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json")))]
+        gone += [
+            *_listed("segments"),
+            *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json"))),
+        ]
     for path in gone:
         path.unlink(missing_ok=True)
     if account is not None:
@@ -215,7 +230,10 @@ def _line_text() -> str:
 def _settings(settings: config.Config):
     """(target or "*", key, text) of every [line] setting that is set, in the line's own form."""
     yield "*", "stale_after_s", settings.fetch.stale_after_s
-    tables = {"*": settings.line, **{name: getattr(settings.line, name.replace("-", "_")) for name in config.TARGETS}}
+    tables = {
+        "*": settings.line,
+        **{name: getattr(settings.line, name.replace("-", "_")) for name in config.TARGETS},
+    }
     for target, options in tables.items():
         for key in config.LINE_KEYS if options else ():
             value = getattr(options, key)

@@ -24,9 +24,7 @@ def cache_folder(environ):
 
 def config_file(environ):
     """As `paths.config_file`."""
-    folder = _folder(
-        environ, "VIBEUSAGE_CONFIG_DIR", "XDG_CONFIG_HOME", "/Library/Application Support", "/.config"
-    )
+    folder = _folder(environ, "VIBEUSAGE_CONFIG_DIR", "XDG_CONFIG_HOME", "/Library/Application Support", "/.config")
     return folder + "/config.toml"
 
 
@@ -175,9 +173,11 @@ def start_refresh(folder, due_at, now):
         os.close(os.open(attempt, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         os.chdir("/")
         opened = [int(name) for name in os.listdir("/dev/fd")]
-        actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0)]
-        actions += [(os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2)]
-        actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in opened if fd > 2]
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0),
+            *[(os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2)],
+            *[(os.POSIX_SPAWN_CLOSE, fd) for fd in opened if fd > 2],
+        ]
         argv = [sys.executable, "-P", "-m", "vibeusage", "refresh", "--if-due", "--quiet"]
         os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
     except OSError:

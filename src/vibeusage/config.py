@@ -16,9 +16,7 @@ from vibeusage.settings import ASSISTANTS, Config, Fetch, Line, LineOptions, Pro
 SIZE_LIMIT = 1 << 20
 BACKUP_LIMIT = 64 << 20
 LINE_KEYS = tuple(schema.leaves(LineOptions))
-TARGETS = tuple(
-    field.encode_name for field in msgspec.structs.fields(Line) if field.encode_name not in LINE_KEYS
-)
+TARGETS = tuple(field.encode_name for field in msgspec.structs.fields(Line) if field.encode_name not in LINE_KEYS)
 _REPAIR = "`vibeusage config edit` opens it; `vibeusage config reset` starts anew and keeps a copy"
 
 
@@ -124,9 +122,7 @@ def as_toml(config: Config, document: dict) -> str:
     for target in TARGETS:
         other = {name: value for name, value in now["line"][target].items() if value != now["line"][name]}
         if other or target in said:
-            parts += _table_text(
-                ("line", target), LineOptions, other | said.get(target, {}), said.get(target, {})
-            )
+            parts += _table_text(("line", target), LineOptions, other | said.get(target, {}), said.get(target, {}))
     parts += _table_text(("fetch",), Fetch, now["fetch"], document.get("fetch", {}))
     for name, values in now["providers"].items():
         parts += _table_text(("providers", name), ProviderOptions, values, document["providers"][name])
@@ -160,10 +156,7 @@ def template() -> str:
 
 def _examples(struct: type[msgspec.Struct]) -> list[str]:
     kinds = schema.leaves(struct).items()
-    texts = [
-        (f"# {name} = {toml_edit.literal(schema.example(kind))}", schema.about_of(kind))
-        for name, kind in kinds
-    ]
+    texts = [(f"# {name} = {toml_edit.literal(schema.example(kind))}", schema.about_of(kind)) for name, kind in kinds]
     return [f"{text}  # {about.title}; {about.description}" for text, about in texts]
 
 
@@ -190,9 +183,7 @@ def _reset_all() -> bool:
         return False
     data = files.read_regular(path.resolve(), limit=BACKUP_LIMIT)
     if data is None:
-        raise ConfigError(
-            f"{path} cannot be read, so no copy can be kept", hint=f"move it away: mv {path} {_copy()}"
-        )
+        raise ConfigError(f"{path} cannot be read, so no copy can be kept", hint=f"move it away: mv {path} {_copy()}")
     if not data.strip():
         return False  # a second reset must not put nothing in the place of the copy
     _keep_copy(data)
@@ -225,9 +216,7 @@ def _sound(rest: dict) -> None:
     try:
         _checked(rest)
     except ConfigError as exc:
-        raise ConfigError(
-            str(exc), hint=f"{exc.hint}\n  nothing is written before that is right: {_REPAIR}"
-        ) from exc
+        raise ConfigError(str(exc), hint=f"{exc.hint}\n  nothing is written before that is right: {_REPAIR}") from exc
 
 
 def _key(text: str) -> toml_edit.Key:
@@ -250,9 +239,7 @@ def _text() -> str:
     except FileNotFoundError:
         return ""
     except OSError as exc:
-        raise ConfigError(
-            f"{path} cannot be read: {exc.strerror}", hint=f"check its rights: ls -lL {path}"
-        ) from exc
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}", hint=f"check its rights: ls -lL {path}") from exc
     if not stat.S_ISREG(info.st_mode):
         raise ConfigError(f"{path} is not a regular file", hint=f"move it away: mv {path} {_copy()}")
     if info.st_size > SIZE_LIMIT:
@@ -264,18 +251,14 @@ def _text() -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         line = data.count(b"\n", 0, exc.start) + 1
-        raise ConfigError(
-            f"{path} is not UTF-8: line {line} holds byte 0x{data[exc.start]:02x}", hint=_REPAIR
-        ) from exc
+        raise ConfigError(f"{path} is not UTF-8: line {line} holds byte 0x{data[exc.start]:02x}", hint=_REPAIR) from exc
 
 
 def _parsed(text: str) -> dict:
     try:
         return tomllib.loads(text)
     except RecursionError as exc:
-        raise ConfigError(
-            f"{paths.config_file()} is not TOML we can read: nested too deeply", hint=_REPAIR
-        ) from exc
+        raise ConfigError(f"{paths.config_file()} is not TOML we can read: nested too deeply", hint=_REPAIR) from exc
     except ValueError as exc:
         what, _, place = str(exc).partition(" (at ")
         if place == "end of document)":

@@ -54,8 +54,15 @@ def find(places: tuple[Place, ...], account: str, now: datetime, owner: JsonFile
         if isinstance(place, JsonFile) and place.expires_key:
             _check_expiry(_at(document, place.expires_key), path, now)
         owned_by = _at(_document(_path(owner, account)), owner.key) if owner and isinstance(place, JsonFile) else None
-        return Login(token, str(path), is_ours=isinstance(place, Stored), owner=owned_by if isinstance(owned_by, str) else "")
-    raise NotConfigured("no login was found", hint="looked in " + ", ".join(str(_path(place, account)) for place in places))
+        return Login(
+            token,
+            str(path),
+            is_ours=isinstance(place, Stored),
+            owner=owned_by if isinstance(owned_by, str) else "",
+        )
+    raise NotConfigured(
+        "no login was found", hint="looked in " + ", ".join(str(_path(place, account)) for place in places)
+    )
 
 
 def _path(place: Place, account: str) -> Path:
@@ -87,7 +94,10 @@ def _at(document: Any, key: str) -> Any:
 
 def _check_expiry(milliseconds: object, path: Path, now: datetime) -> None:
     if isinstance(milliseconds, int | float) and 0 < milliseconds < now.astimezone(UTC).timestamp() * 1000:
-        raise AuthError(f"the login in {path} has expired", hint="start the tool it belongs to once; it renews its login itself")
+        raise AuthError(
+            f"the login in {path} has expired",
+            hint="start the tool it belongs to once; it renews its login itself",
+        )
 
 
 def _digest(text: str) -> str:

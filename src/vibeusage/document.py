@@ -42,11 +42,11 @@ def _scanner():
     try:
         from _json import make_scanner
 
-        return make_scanner(_Context)
+        return make_scanner(_Context)  # ty: ignore[invalid-argument-type]
     except (ImportError, AttributeError, TypeError):
         from json import JSONDecoder
 
-        return JSONDecoder().scan_once
+        return JSONDecoder().raw_decode
 
 
 class _Context:
@@ -117,7 +117,10 @@ def observed_at(document, now):
 
     Limits survive `/clear`, so without a reply since then they are at least as old as the session.
     """
-    if at(document, "context_window", "current_usage") is None and number(at(document, "cost", "total_api_duration_ms")) == 0:
+    if (
+        at(document, "context_window", "current_usage") is None
+        and number(at(document, "cost", "total_api_duration_ms")) == 0
+    ):
         return now - 1 - int((number(at(document, "cost", "total_duration_ms")) or 0) / 1000)
     return now
 
@@ -183,7 +186,11 @@ def item(name, document, now):
 def _text(*keys, prefix=""):
     def read(document, now):
         value = at(document, *keys)
-        return "", f"{prefix}{value}" if isinstance(value, (str, int)) and value not in ("", True, False) else ""
+        return "", f"{prefix}{value}" if isinstance(value, (str, int)) and value not in (
+            "",
+            True,
+            False,
+        ) else ""
 
     return read
 
@@ -340,7 +347,10 @@ def _requests(document, now):
     models = at(document, "metrics", "models")
     if not isinstance(models, dict) or not models:
         return "", ""
-    return "", f"{sum(number(at(model, 'api', 'total_requests')) or 0 for model in models.values()):g} requests"
+    return (
+        "",
+        f"{sum(number(at(model, 'api', 'total_requests')) or 0 for model in models.values()):g} requests",
+    )
 
 
 def _credits(document, now):

@@ -291,9 +291,7 @@ def _first(old: Record | None, file: Path, current: bytes | None, original: byte
     )
 
 
-def _undone(
-    current: bytes | None, record: Record | None, original: bytes | None, take: Take
-) -> tuple[str, bytes]:
+def _undone(current: bytes | None, record: Record | None, original: bytes | None, take: Take) -> tuple[str, bytes]:
     if current is None:
         return "absent", b""
     result = original if record and _sha(current) in record.written else None

@@ -81,5 +81,14 @@ class ShapeError(StrategyError):
 
 EXIT_CODES = {
     kind.category: kind.exit_code
-    for kind in (ConfigError, StorageError, NotConfigured, AuthError, Forbidden, RateLimited, Unavailable, ShapeError)
+    for kind in (
+        ConfigError,
+        StorageError,
+        NotConfigured,
+        AuthError,
+        Forbidden,
+        RateLimited,
+        Unavailable,
+        ShapeError,
+    )
 }

@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from vibeusage.errors import StorageError
@@ -33,7 +33,8 @@ def ensure_folder(folder: Path) -> None:
             raise
         except OSError as exc:
             raise StorageError(
-                f"{folder} cannot be made: {exc.strerror}", hint="check the rights of the parent folder and the free space"
+                f"{folder} cannot be made: {exc.strerror}",
+                hint="check the rights of the parent folder and the free space",
             ) from exc
 
 
@@ -73,7 +74,7 @@ def read_regular(path: Path, *, limit: int = 16 << 20) -> bytes | None:
 
 
 @contextlib.contextmanager
-def lock(path: Path, *, wait_s: float) -> Iterator[bool]:
+def lock(path: Path, *, wait_s: float) -> Generator[bool]:
     """Hold `path` as an exclusive flock; yields whether it was got within `wait_s` seconds.
 
     The file is never unlinked: unlink and recreate would give two locks.
@@ -130,5 +131,6 @@ def _replace(path: Path, data: bytes, *, mode: int) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise StorageError(
-            f"{path} cannot be written: {exc.strerror or exc}", hint="check the free space and the rights of its folder"
+            f"{path} cannot be written: {exc.strerror or exc}",
+            hint="check the free space and the rights of its folder",
         ) from exc

@@ -19,7 +19,13 @@ def frame(target, known, options, units, now, *, mono):
     if target == "waybar":
         highest = max([window["utilization"] or 0 for window in shown], default=0)
         tooltip = "\n".join([escape.markup(_sentence(window)) for window in shown])
-        fields = {"text": text, "alt": worst, "tooltip": tooltip, "class": worst, "percentage": min(100, int(highest))}
+        fields = {
+            "text": text,
+            "alt": worst,
+            "tooltip": tooltip,
+            "class": worst,
+            "percentage": min(100, int(highest)),
+        }
         return encode(fields) + "\n", until
     if target == "i3blocks":
         short = escape.paint(target, segment.fit(units[:1], 0, "", ellipsis), mono)
@@ -93,7 +99,11 @@ def encode(value):
         return "[" + ",".join([encode(item) for item in value]) + "]"
     if isinstance(value, str):
         return _string(value)
-    return {None: "null", True: "true", False: "false"}.get(value) if isinstance(value, (bool, type(None))) else repr(value)
+    return (
+        {None: "null", True: "true", False: "false"}.get(value)
+        if isinstance(value, (bool, type(None)))
+        else repr(value)
+    )
 
 
 def _string(text):

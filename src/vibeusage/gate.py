@@ -114,4 +114,3 @@ def after_failure(old: Gate | None, fingerprint: str, error: VibeusageError, int
         refused=isinstance(error, AuthError | Forbidden),
         error=FetchError(category=error.category, message=str(error), hint=error.hint),
     )
-

@@ -13,12 +13,24 @@ import time
 from vibeusage.cachefiles import FILE_LIMIT, cache_folder, is_mono, key_of, start_refresh, store, stored
 
 TARGETS = frozenset(
-    "tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen "
-    "zjstatus swiftbar plain ansi json".split()
+    (
+        *("tmux", "starship", "zsh", "bash", "fish", "claude-code", "copilot", "qwen", "cursor", "agy", "waybar"),
+        *("i3blocks", "polybar", "screen", "zjstatus", "swiftbar", "plain", "ansi", "json"),
+    )
 )
 ASSISTANTS = frozenset(("claude-code", "copilot", "qwen", "cursor", "agy"))
 OPTIONS = frozenset(
-    ("--provider", "--periods", "--format", "--separator", "--max-width", "--icons", "--bar", "--reset", "--show")
+    (
+        "--provider",
+        "--periods",
+        "--format",
+        "--separator",
+        "--max-width",
+        "--icons",
+        "--bar",
+        "--reset",
+        "--show",
+    )
 )
 DEADLINE_S = 3.0
 STDIN_S = 1.0

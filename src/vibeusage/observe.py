@@ -22,7 +22,7 @@ def claude_account(environ):
         return "claude"
     from binascii import crc32
 
-    name = "".join([c for c in os.path.basename(real) if c.isascii() and c.isalnum() or c in "-_"])[:24]
+    name = "".join([c for c in os.path.basename(real) if (c.isascii() and c.isalnum()) or c in "-_"])[:24]
     return f"claude@{name}{'-' * bool(name)}{crc32(os.fsencode(real)):08x}"
 
 
@@ -57,7 +57,10 @@ def record(folder, seen, now):
         if known.sessions.get(session, ("", 0))[0] == signature:
             return
         periods = table.merge({account: dict(known.periods.get(account, {}))}, {account: rows}, now)
-        sessions = {**known.sessions, session: (signature, max((row[4] for row in rows.values()), default=now))}
+        sessions = {
+            **known.sessions,
+            session: (signature, max((row[4] for row in rows.values()), default=now)),
+        }
         text = table.observation_text("statusline", periods, sessions)
         path = f"{folder}/observations/{account}"
         if not cachefiles.write_file(path, text.encode("utf-8", "replace"), sync=True):

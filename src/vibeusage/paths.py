@@ -52,7 +52,9 @@ def _folder(variable: str, xdg: str, default) -> Path:
     if override := os.environ.get(variable):
         path = Path(override).expanduser()
         if not path.is_absolute():
-            raise ConfigError(f"{variable} is {override!r}, a relative path", hint=f"set {variable} to an absolute path")
+            raise ConfigError(
+                f"{variable} is {override!r}, a relative path", hint=f"set {variable} to an absolute path"
+            )
         return path
     base = os.environ.get(xdg, "")
     if sys.platform != "win32" and os.path.isabs(base):

@@ -12,7 +12,14 @@ from datetime import UTC, datetime
 import msgspec
 
 from vibeusage import cache, config, credentials, files, gate, paths, providers
-from vibeusage.errors import ConfigError, NotConfigured, ShapeError, StrategyError, Unavailable, VibeusageError
+from vibeusage.errors import (
+    ConfigError,
+    NotConfigured,
+    ShapeError,
+    StrategyError,
+    Unavailable,
+    VibeusageError,
+)
 from vibeusage.models import FetchAttempt, FetchError, FetchOutcome, UsageSnapshot
 from vibeusage.providers.spec import Http, Provider
 
@@ -95,7 +102,12 @@ async def _ask(provider: Provider, gates: dict[str, gate.Gate], settings: config
         gates[provider.id] = gate.after_success(fingerprint, settings.fetch.interval_s, now)
         attempt = FetchAttempt(strategy=strategy.name, success=True, duration_ms=_ms_since(started))
         return FetchOutcome(
-            provider_id=provider.id, success=True, snapshot=snapshot, source=strategy.name, attempts=(attempt,), is_fresh=True
+            provider_id=provider.id,
+            success=True,
+            snapshot=snapshot,
+            source=strategy.name,
+            attempts=(attempt,),
+            is_fresh=True,
         )
     attempt = FetchAttempt(strategy=strategy.name, success=False, duration_ms=_ms_since(started), error=str(error))
     return _failed(provider, gates, error, fingerprint, settings, attempts=(attempt,))
@@ -111,9 +123,7 @@ def _failed(
     attempts: tuple[FetchAttempt, ...] = (),
 ) -> FetchOutcome:
     """The last good snapshot stays; the gate remembers the error."""
-    known = gate.after_failure(
-        gates.get(provider.id), fingerprint, error, settings.fetch.interval_s, datetime.now(UTC)
-    )
+    known = gate.after_failure(gates.get(provider.id), fingerprint, error, settings.fetch.interval_s, datetime.now(UTC))
     gates[provider.id] = known
     return FetchOutcome(
         provider_id=provider.id,

@@ -79,7 +79,9 @@ def _period(period: UsagePeriod, snapshot: UsageSnapshot, width: int, style: Sty
     level, _ = pace.level(period.utilization, int(period.window.total_seconds()), resets_at, instant)
     share = period.remaining() if style.remaining else period.utilization
     word = "left" if style.remaining else "used"
-    told = f"resets in {pace.countdown(resets_at, instant)[0]} ({pace.clock(resets_at, instant)[0]})" if resets_at else ""
+    told = (
+        f"resets in {pace.countdown(resets_at, instant)[0]} ({pace.clock(resets_at, instant)[0]})" if resets_at else ""
+    )
     amount = f"{pace.percent(share):>6} {word}"
     return f"  {name}  {style.paint(level, style.bar(share))}  {style.paint(level, amount)}  {told}{age}".rstrip()
 

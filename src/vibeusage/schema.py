@@ -131,9 +131,7 @@ def _check_table(root: type[msgspec.Struct], path: Key, table: dict, where: str)
 
 def _unknown(root: type[msgspec.Struct], path: Key, known: list[str], where: str) -> ConfigError:
     name = path[-1][:60]
-    near = [(*path[:-1], match) for match in difflib.get_close_matches(name, known, n=1)] or _elsewhere(
-        root, name
-    )
+    near = [(*path[:-1], match) for match in difflib.get_close_matches(name, known, n=1)] or _elsewhere(root, name)
     table = f"[{named(path[:-1])}]" if len(path) > 1 else "the file"
     hint = f"did you mean {named(near[0])}?" if near else f"{table} knows {', '.join(known)}"
     if where:
@@ -145,9 +143,7 @@ def _unknown(root: type[msgspec.Struct], path: Key, known: list[str], where: str
 def _elsewhere(root: type[msgspec.Struct], name: str) -> list[Key]:
     """Where else a key of this name stands: `bar` at the top is meant for [line]."""
     tables = {field.encode_name: field.type for field in msgspec.structs.fields(root)}
-    inner = {
-        (table, key) for table, kind in tables.items() if get_origin(kind) is not dict for key in leaves(kind)
-    }
+    inner = {(table, key) for table, kind in tables.items() if get_origin(kind) is not dict for key in leaves(kind)}
     close = difflib.get_close_matches(name, [key for _, key in inner], n=1)
     return sorted(path for path in inner if path[1] in close)
 

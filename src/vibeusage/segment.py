@@ -50,7 +50,10 @@ def options_for(target, settings, given):
     chosen.update(settings.get("*", {}))
     chosen.update(settings.get(target, {}))
     chosen.update(given)
-    for name in ("format", "separator"):  # the user's own text, yet a control character may not reach a terminal
+    for name in (
+        "format",
+        "separator",
+    ):  # the user's own text, yet a control character may not reach a terminal
         chosen[name] = "".join([c for c in chosen[name] if c.isprintable()])
     return chosen
 

@@ -6,15 +6,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from vibeusage import schema
+from vibeusage import document, schema
 
 FORMAT_FIELDS = ("provider", "account", "icon", "period", "percent", "bar", "reset", "pace", "age", "source")
-ITEMS = (
-    *("model", "model_id", "effort", "thinking", "fast", "context", "tokens", "periods", "cost", "duration"),
-    *("api_duration", "lines", "directory", "project", "added_dirs", "branch", "repo", "worktree", "session"),
-    *("session_id", "version", "style", "vim", "agent", "cache", "pr", "remote", "requests", "credits"),
-    *("autonomy", "plan", "user", "state", "tasks", "artifacts", "sandbox", "quota"),
-)
+ITEMS = ("periods", *document.ITEMS)
 ASSISTANTS = ("claude-code", "copilot", "qwen", "cursor", "agy")
 
 # C0, DEL, C1, line separators, bidirectional overrides, halves of surrogates
@@ -36,11 +31,7 @@ def _format_problem(text: str) -> str:
     if re.search(r"[{}]", re.sub(r"\{[^{}]*\}", "", text)):
         return "has a brace without its partner"
     unknown = [name for name in fields if name not in FORMAT_FIELDS]
-    return (
-        f"has an unknown field {schema.shown(unknown[0])}; known are {', '.join(FORMAT_FIELDS)}"
-        if unknown
-        else ""
-    )
+    return f"has an unknown field {schema.shown(unknown[0])}; known are {', '.join(FORMAT_FIELDS)}" if unknown else ""
 
 
 def _rows_problem(rows: list[list[str]]) -> str:
@@ -50,17 +41,13 @@ def _rows_problem(rows: list[list[str]]) -> str:
 
 def _url_problem(url: str) -> str:
     """Never says the address itself: a mistaken one may hold a password."""
-    if re.search(
-        r"[^\x21-\x7e]|[\\@?#]|%(2[0f35]|3f|40|5c|7f|[01][0-9a-f]|(?![0-9a-f]{2}))", url, re.IGNORECASE
-    ):
+    if re.search(r"[^\x21-\x7e]|[\\@?#]|%(2[0f35]|3f|40|5c|7f|[01][0-9a-f]|(?![0-9a-f]{2}))", url, re.IGNORECASE):
         return "must not hold a user name, query, fragment, blank or percent-coded delimiter"
     found = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?(/.*)?", url, re.IGNORECASE)
     if not found or int((found[3] or ":1")[1:]) not in range(1, 65_536):
         return "is not an address such as https://host/path"
     loopback = re.fullmatch(r"localhost|\[::1\]|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}", found[2].lower())
-    return (
-        "" if found[1].lower() == "https" or loopback else "is http, which is allowed for this machine only"
-    )
+    return "" if found[1].lower() == "https" or loopback else "is http, which is allowed for this machine only"
 
 
 Id = Annotated[Name, _about("a provider's id", "a name of 1 to 100 visible characters", "claude")]
@@ -88,19 +75,13 @@ Separator = Annotated[
 MaxWidth = Annotated[
     int, Meta(ge=0, le=10_000), _about("cells of a row, 0 = no limit", "a whole number from 0 to 10000", 60)
 ]
-Icons = Annotated[
-    Literal["ascii", "unicode", "nerd"], _about("the glyphs", '"ascii", "unicode" or "nerd"', "unicode")
-]
-Bar = Annotated[
-    int, Meta(ge=0, le=40), _about("cells of the bar, 0 = none", "a whole number from 0 to 40", 5)
-]
+Icons = Annotated[Literal["ascii", "unicode", "nerd"], _about("the glyphs", '"ascii", "unicode" or "nerd"', "unicode")]
+Bar = Annotated[int, Meta(ge=0, le=40), _about("cells of the bar, 0 = none", "a whole number from 0 to 40", 5)]
 Reset = Annotated[
     Literal["countdown", "clock", "none"],
     _about("how the reset is told", '"countdown", "clock" or "none"', "countdown"),
 ]
-Show = Annotated[
-    Literal["used", "remaining"], _about("what a percentage counts", '"used" or "remaining"', "used")
-]
+Show = Annotated[Literal["used", "remaining"], _about("what a percentage counts", '"used" or "remaining"', "used")]
 Rows = Annotated[
     list[Row],
     Meta(min_length=1),
@@ -111,9 +92,7 @@ Rows = Annotated[
         _rows_problem,
     ),
 ]
-Timeout = Annotated[
-    float, Meta(ge=1, le=120), _about("seconds for one provider", "a number from 1 to 120", 15.0)
-]
+Timeout = Annotated[float, Meta(ge=1, le=120), _about("seconds for one provider", "a number from 1 to 120", 15.0)]
 Interval = Annotated[
     int,
     Meta(ge=300, le=604_800),

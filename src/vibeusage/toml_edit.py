@@ -51,11 +51,7 @@ def literal(value: Any) -> str:
         case list() | tuple():
             return "[" + ", ".join(map(literal, value)) + "]"
         case dict():
-            return (
-                "{"
-                + ", ".join(f"{dotted((name,))} = {literal(inner)}" for name, inner in value.items())
-                + "}"
-            )
+            return "{" + ", ".join(f"{dotted((name,))} = {literal(inner)}" for name, inner in value.items()) + "}"
         case _:
             return str(value)
 

@@ -95,7 +95,13 @@ def _show_assistant(target, known, options, data, now, *, mono, environ):
         aged_before = min([row[4] for row in rows.values()]) - 59
     periods = _own_first(target, known.periods, options, environ)
     units, until = segment.period_units(
-        periods, known.accounts, options, now, mono=mono, aged_before=aged_before, lone_name=target != "claude-code"
+        periods,
+        known.accounts,
+        options,
+        now,
+        mono=mono,
+        aged_before=aged_before,
+        lone_name=target != "claude-code",
     )
     cells = [cells for cells in (int(options["max_width"]), _host_width(document, found, environ)) if cells]
     rows = []

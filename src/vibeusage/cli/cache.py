@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from vibeusage import cache, pace, paths, render
+from vibeusage.models import UsageSnapshot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,23 +32,27 @@ def _clear(account: str | None) -> int:
 
 def _show(*, as_json: bool) -> int:
     now = datetime.now(UTC)
-    rows = [
-        {
-            "account": account,
-            "source": snapshot.source,
-            "observed_at": max([period.observed_at or snapshot.observed_at for period in snapshot.periods] or [snapshot.observed_at]),
-            "periods": len(snapshot.periods),
-        }
-        for account, snapshot in cache.snapshots_with_observations(int(now.timestamp())).items()
-    ]
+    known = cache.snapshots_with_observations(int(now.timestamp()))
     if as_json:
+        rows = [
+            {"account": name, "source": snapshot.source, "observed_at": _newest(snapshot)}
+            for name, snapshot in known.items()
+        ]
         document = {"schema": 1, "folder": str(paths.cache_dir()), "accounts": rows}
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return 0
     print(paths.cache_dir())
-    for row in rows:
-        age = pace.age(int(row["observed_at"].timestamp()), int(now.timestamp()))[0]
-        print(f"  {render.plain(row['account'])}  {row['periods']} windows from {render.plain(row['source'])}, {age}")
-    if not rows:
+    for name, snapshot in known.items():
+        age = pace.age(int(_newest(snapshot).timestamp()), int(now.timestamp()))[0]
+        count = len(snapshot.periods)
+        print(f"  {render.plain(name)}  {count} windows from {render.plain(snapshot.source)}, {age}")
+    if not known:
         print("  nothing is stored yet")
     return 0
+
+
+def _newest(snapshot: UsageSnapshot) -> datetime:
+    return max(
+        [period.observed_at or snapshot.observed_at for period in snapshot.periods],
+        default=snapshot.observed_at,
+    )

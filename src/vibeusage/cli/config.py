@@ -25,13 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     get.add_argument("key", metavar="KEY", help="such as line.bar or providers.claude.enabled")
     change = commands.add_parser("set", help="write one setting, the rest of the file stays as it is")
     change.add_argument("key", metavar="KEY", help="such as line.bar, line.claude-code.bar, fetch.interval_s")
-    change.add_argument(
-        "value", metavar="VALUE", help="a list: with commas, or as in TOML; rows: with semicolons"
-    )
+    change.add_argument("value", metavar="VALUE", help="a list: with commas, or as in TOML; rows: with semicolons")
     reset = commands.add_parser("reset", help="back to the default: one setting, a table, or all")
-    reset.add_argument(
-        "key", metavar="KEY", nargs="?", help="without it: everything, keeping config.toml.bak"
-    )
+    reset.add_argument("key", metavar="KEY", nargs="?", help="without it: everything, keeping config.toml.bak")
     reset.add_argument("--yes", "-y", action="store_true", help="do not ask")
     commands.add_parser("edit", help="open the file in $VISUAL or $EDITOR and check it afterwards")
 
@@ -120,9 +116,7 @@ def _reset(key: str | None, *, sure: bool) -> int:
 
 def _agreed() -> bool:
     if not sys.stdin.isatty():
-        raise ConfigError(
-            "`config reset` would reset every setting, and nobody is here to ask", hint="add --yes"
-        )
+        raise ConfigError("`config reset` would reset every setting, and nobody is here to ask", hint="add --yes")
     print(f"Reset every setting in {paths.config_file()}? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
@@ -136,9 +130,7 @@ def _edit() -> int:
         # the user's own editor, from the user's own environment
         code = subprocess.run([*argv, str(path)], check=False).returncode  # noqa: S603
     except OSError as exc:
-        raise ConfigError(
-            f"the editor {argv[0]} cannot be started: {exc.strerror}", hint="export EDITOR=nano"
-        ) from exc
+        raise ConfigError(f"the editor {argv[0]} cannot be started: {exc.strerror}", hint="export EDITOR=nano") from exc
     cache.compile_line()  # before the check: with a mistake in the file, the line says so
     config.load()
     if code:
@@ -147,11 +139,7 @@ def _edit() -> int:
 
 
 def _editor() -> list[str]:
-    text = (
-        os.environ.get("VISUAL")
-        or os.environ.get("EDITOR")
-        or ("notepad" if sys.platform == "win32" else "vi")
-    )
+    text = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if sys.platform == "win32" else "vi")
     try:
         argv = shlex.split(text)
     except ValueError as exc:

@@ -61,7 +61,9 @@ def _chosen(known: dict[str, UsageSnapshot], wanted: list[str]) -> dict[str, Usa
                 hint=f"providers: {', '.join(providers.IDS)}; commands: vibeusage --help",
             )
         if not mine:
-            raise NotConfigured(f"nothing is known of {name} yet", hint=providers.load(name.partition("@")[0]).login_hint)
+            raise NotConfigured(
+                f"nothing is known of {name} yet", hint=providers.load(name.partition("@")[0]).login_hint
+            )
         chosen.update(mine)
     return chosen
 

@@ -120,7 +120,9 @@ def _overage(answer: _Answer) -> OverageUsage | None:
     """`spend` says its exponent and is preferred; `extra_usage` is in cents unless it says otherwise."""
     spend, extra = answer.spend, answer.extra_usage
     if spend and spend.enabled and spend.used:
-        return OverageUsage(used=_money(spend.used) or Decimal(0), limit=_money(spend.limit), currency=spend.used.currency)
+        return OverageUsage(
+            used=_money(spend.used) or Decimal(0), limit=_money(spend.limit), currency=spend.used.currency
+        )
     if extra and extra.is_enabled:
         places = 2 if extra.decimal_places is None else extra.decimal_places
         return OverageUsage(
