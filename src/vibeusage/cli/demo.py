@@ -1,0 +1,81 @@
+"""Run the whole way on this machine, without account or network, and leave nothing behind."""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+from vibeusage import demo, escape, render
+from vibeusage.errors import VibeusageError
+
+NEXT = """What to do next
+  vibeusage install claude-code    its status line, which also feeds all the others
+  vibeusage install tmux           or: zsh, bash, fish, starship, copilot, qwen, cursor, agy
+  vibeusage                        your own plans"""
+
+COLOR_MARKS = (  # a colour being switched on, in the notations that a terminal does not understand
+    r"#\[fg=(?P<tmux>[a-z,]+)\]",
+    r"(?:%B)?%F\{(?P<zsh>\w+)\}",
+    r"%\{F(?P<polybar>#\w+)\}",
+    r"<span color='(?P<waybar>#\w+)'[^>]*>",
+    r"\x05\{= (?P<screen>\w)\}",
+)
+END_MARKS = r"#\[(?:fg=default|default)[a-z,]*\]|%f(?:%b)?|%\{F-\}|</span>|\x05\{-\}"
+TABLES = {"tmux": escape.NAMES, "zsh": escape.ZSH, "polybar": escape.HEX, "waybar": escape.HEX, "screen": escape.SCREEN}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-color", action="store_true", help="print without colours")
+
+
+def run(args: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the throw-away home goes too
+    color = render.use_color(sys.stdout, os.environ, forbidden=args.no_color)
+    try:
+        with demo.server() as base_url, demo.home(base_url) as environ:
+            if args.no_color:
+                environ["NO_COLOR"] = "1"
+            _show({**environ, "CLICOLOR_FORCE": str(int(color))}, base_url, color=color)
+    except (subprocess.SubprocessError, OSError) as exc:
+        said = getattr(exc, "stderr", "") or str(exc)
+        raise VibeusageError(f"the demo stopped: {said.strip()}", hint="please report it with the lines above") from exc
+    return 0
+
+
+def _show(environ: dict[str, str], base_url: str, *, color: bool) -> None:
+    print(f"A sample Claude account, asked at {base_url} (this machine, sample answers)\n")
+    print("$ vibeusage refresh\n" + demo.run(environ, "refresh"))
+    print("$ vibeusage\n" + demo.run(environ, "usage"))
+    document = json.dumps(demo.claude_document(datetime.now(UTC)))
+    print("$ vibeusage line TARGET    as each target gets it, with Claude Code's document on stdin where one is read")
+    for target, text in demo.segments(environ, document):
+        sent = text.rstrip("\n").replace("\n", "\n" + " " * 15)
+        looks = preview(sent)
+        if color and looks != sent:
+            print(f"  {target:12} {looks}")
+            target, sent = "", f"\x1b[{escape.SGR['dim']}m{visible(sent)}\x1b[0m"
+        print(f"  {target:12} {visible(sent)}")
+    print("\n" + NEXT)
+
+
+def preview(text: str) -> str:
+    """A segment in a target's own notation, as the target would draw it on a terminal."""
+    for mark in COLOR_MARKS:
+        text = re.sub(mark, _sgr, text)
+    text = re.sub(END_MARKS, "\x1b[0m", text).replace("\x01", "").replace("\x02", "")
+    return text.replace("%%", "%").replace("##", "#")
+
+
+def _sgr(mark: re.Match) -> str:
+    ((target, name),) = mark.groupdict().items()
+    style = next((style for style, value in TABLES[target].items() if value == name), "dim")
+    return f"\x1b[{escape.SGR[style]}m"
+
+
+def visible(text: str) -> str:
+    """The bytes that bash and screen want, spelled out."""
+    return text.replace("\x01", "\\[").replace("\x02", "\\]").replace("\x05", "^E")
