@@ -437,3 +437,34 @@ def test_what_is_not_a_file_is_refused(home, make):
     make(home / "rc")
     with pytest.raises((ConfigError, StorageError), match="rc"):
         apply_block(home / "rc")
+
+
+def test_a_lost_backup_is_made_again_at_the_next_renewal(home):
+    file = home / "rc"
+    file.write_bytes(b"a\n")
+    edits.apply("zsh", file, put=partial(put_block, lines=("old",)), take=take_lines, now=NOW)
+    next((home / "data").rglob("*.original")).unlink()
+    record = apply_block(file)
+    assert edits.backup("zsh", Path(record.file)).read_bytes() == b"a\n"
+    assert revert_block(file) == "restored"
+    assert file.read_bytes() == b"a\n"
+
+
+def test_a_file_the_user_emptied_is_theirs(home):
+    apply_block(home / "rc")
+    (home / "rc").write_bytes(b"")
+    assert revert_block(home / "rc") == "absent"
+    assert (home / "rc").read_bytes() == b""
+
+
+def test_an_uninstall_that_fails_can_be_tried_again(home):
+    file = home / "rc"
+    file.write_bytes(b"a\n")
+    apply_block(file)
+    file.chmod(0o400)
+    with pytest.raises(StorageError, match="read-only"):
+        revert_block(file)
+    assert file.read_bytes() == b"a\n" + BLOCK
+    file.chmod(0o600)
+    assert revert_block(file) == "restored"
+    assert file.read_bytes() == b"a\n"

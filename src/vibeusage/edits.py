@@ -23,6 +23,7 @@ from vibeusage.errors import ConfigError, StorageError
 START, END = "# >>> vibeusage >>>", "# <<< vibeusage <<<"
 _MARK = re.compile(rb"^# (>>>|<<<) vibeusage \1[ \t]*\r?$", re.M)
 _BLOCK = re.compile(rb"^# >>> vibeusage >>>[ \t]*\r?\n(?:.*\n)*?# <<< vibeusage <<<[ \t]*(?:\r?\n|\Z)", re.M)
+_NOTHING = (b"", b"{}")
 _BLANK = re.compile(r"[\ufeff \t\r\n]*")
 
 Put = Callable[[bytes], bytes]
@@ -279,7 +280,7 @@ def recorded(target: str) -> list[str]:
 
 def _first(old: Record | None, file: Path, current: bytes | None, original: bytes, now: datetime) -> Record:
     """The note for a new original; a file that held only ours stays one that was not there before."""
-    ours_alone = old and not old.existed and current != original and _is_blank(original)
+    ours_alone = old and not old.existed and current != original and original.strip() in _NOTHING
     missing = tuple(str(folder) for folder in file.parents if not folder.exists())
     return Record(
         file=str(file),
@@ -298,13 +299,9 @@ def _undone(current: bytes | None, record: Record | None, original: bytes | None
     outcome = "restored"
     if result is None:
         result, outcome = take(current, original), "edited"
-    if record and not record.existed and result != current and _is_blank(result):
+    if record and not record.existed and result != current and result.strip() in _NOTHING:
         return "removed", b""
     return ("absent" if result == current else outcome), result
-
-
-def _is_blank(data: bytes) -> bool:
-    return data.strip() in (b"", b"{}")
 
 
 def _resolve(path: Path) -> Path:

@@ -72,7 +72,7 @@ def quote_fish(text: str) -> str:
 def find_program() -> Path:
     """The installed `vibeusage` under the name that outlives an upgrade: its last symlink is kept."""
     names = [sys.argv[0], str(Path(sys.executable).with_name("vibeusage")), shutil.which("vibeusage") or ""]
-    for path in (Path(os.path.abspath(name)) for name in names if name):  # noqa: PTH100 - lexical on purpose
+    for path in (Path(os.path.abspath(name)) for name in names if name):
         if path.stem == "vibeusage" and path.is_file() and os.access(path, os.X_OK) and not _is_passing(path):
             return path
     raise ConfigError(
