@@ -64,9 +64,9 @@ def _show(environ: dict[str, str], base_url: str, *, color: bool) -> None:
 
 def preview(text: str) -> str:
     """A segment in a target's own notation, as the target would draw it on a terminal."""
+    text = re.sub(END_MARKS, "\x1b[0m", text)
     for mark in COLOR_MARKS:
         text = re.sub(mark, _sgr, text)
-    text = re.sub(END_MARKS, "\x1b[0m", text).replace("\x01", "").replace("\x02", "")
     return text.replace("%%", "%").replace("##", "#")
 
 
@@ -77,5 +77,5 @@ def _sgr(mark: re.Match) -> str:
 
 
 def visible(text: str) -> str:
-    """The bytes that bash and screen want, spelled out."""
-    return text.replace("\x01", "\\[").replace("\x02", "\\]").replace("\x05", "^E")
+    """Without the marks of no width for readline, and with screen's control character spelled out."""
+    return text.replace("\x01", "").replace("\x02", "").replace("\x05", "^E")
