@@ -130,9 +130,7 @@ def _scattered(draw, value):
 
     match value:
         case dict():
-            rows = [
-                (spaced(json.dumps(key)), spaced(_scattered(draw, inner))) for key, inner in value.items()
-            ]
+            rows = [(spaced(json.dumps(key)), spaced(_scattered(draw, inner))) for key, inner in value.items()]
             return "{" + (",".join(map(":".join, rows)) or draw(blanks)) + "}"
         case list():
             return "[" + (",".join(spaced(_scattered(draw, inner)) for inner in value) or draw(blanks)) + "]"

@@ -41,9 +41,7 @@ def scripts(tmp_path, monkeypatch):
 
 def source(shell, text, tmp_path, **environment):
     if not shutil.which(shell):
-        (pytest.fail if os.environ.get("VIBEUSAGE_REQUIRE_REAL") else pytest.skip)(
-            f"{shell} is not installed"
-        )
+        (pytest.fail if os.environ.get("VIBEUSAGE_REQUIRE_REAL") else pytest.skip)(f"{shell} is not installed")
     wrapped = {
         "zsh": 'f() { eval "$(<lines)"; }; f',
         "bash": 'f() { eval "$(<lines)"; }; f',

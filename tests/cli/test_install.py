@@ -28,9 +28,7 @@ FILES = {
     "agy": ".gemini/antigravity-cli/settings.json",
 }
 ASSISTANTS = ("claude-code", "copilot", "qwen", "cursor", "agy")
-FOREIGN = (
-    '{\n  "statusLine": {"command": "~/my line.sh", "type":"command", "padding": 3},\n  "model": "opus"\n}\n'
-)
+FOREIGN = '{\n  "statusLine": {"command": "~/my line.sh", "type":"command", "padding": 3},\n  "model": "opus"\n}\n'
 PROGRAM = """#!/bin/sh
 case "$1" in
   harvest) tee "$HOME/harvested" ;;
@@ -67,9 +65,7 @@ def home(tmp_path, monkeypatch):
 def use_program(monkeypatch, folder, *, launcher=False):
     folder.mkdir(exist_ok=True)
     for name in ("vibeusage", "vibeusage-line") if launcher else ("vibeusage",):
-        (folder / name).write_text(
-            PROGRAM if name == "vibeusage" else '#!/bin/sh\nprintf "launched %s" "$1"\n'
-        )
+        (folder / name).write_text(PROGRAM if name == "vibeusage" else '#!/bin/sh\nprintf "launched %s" "$1"\n')
         (folder / name).chmod(0o755)
     monkeypatch.setattr(sys, "argv", [str(folder / "vibeusage")])
     return folder / "vibeusage"
@@ -86,9 +82,7 @@ def real(program, *places):
     """The path of a real program; without it the test is skipped, or fails where it must not be."""
     found = [str(place) for place in (*places, shutil.which(program)) if place and Path(place).is_file()]
     if not found:
-        (pytest.fail if os.environ.get("VIBEUSAGE_REQUIRE_REAL") else pytest.skip)(
-            f"{program} is not installed"
-        )
+        (pytest.fail if os.environ.get("VIBEUSAGE_REQUIRE_REAL") else pytest.skip)(f"{program} is not installed")
     return found[0]
 
 
@@ -118,9 +112,7 @@ JSON = [
 SHAPES = {"starship": TOML, **dict.fromkeys(ASSISTANTS, JSON)}
 
 
-@pytest.mark.parametrize(
-    ("target", "data"), [(target, data) for target in FILES for data in SHAPES.get(target, TEXT)]
-)
+@pytest.mark.parametrize(("target", "data"), [(target, data) for target in FILES for data in SHAPES.get(target, TEXT)])
 def test_uninstall_brings_every_byte_and_the_mode_back(home, target, data):
     file = write(home, target, data)
     file.chmod(0o604)
@@ -141,10 +133,7 @@ def test_a_file_that_was_not_there_is_removed_with_its_folders(home, target):
 @pytest.mark.parametrize("target", FILES)
 def test_uninstall_without_install_changes_nothing(home, capsys, target):
     assert cli.main(["uninstall", target]) == 0
-    assert (
-        capsys.readouterr().out
-        == f"{target}: vibeusage is not in {home / FILES[target]}; nothing was changed\n"
-    )
+    assert capsys.readouterr().out == f"{target}: vibeusage is not in {home / FILES[target]}; nothing was changed\n"
     assert list(home.iterdir()) == []
 
 
@@ -178,9 +167,7 @@ def test_the_message_names_the_file_the_backup_and_the_next_step(home, tmp_path,
     backup = next((tmp_path / "ours").rglob("*.original"))
     assert backup.read_bytes() == b"set -g mouse on\n"
     assert capsys.readouterr().out == (
-        f"tmux: vibeusage is now in {file}\n"
-        f"  backup: {backup}\n"
-        f"  next: restart tmux, or run: tmux source-file {file}\n"
+        f"tmux: vibeusage is now in {file}\n  backup: {backup}\n  next: restart tmux, or run: tmux source-file {file}\n"
     )
     cli.main(["install", "tmux"])
     assert capsys.readouterr().out == f"tmux: vibeusage is already in {file}; nothing was changed\n"
@@ -405,10 +392,7 @@ def test_what_the_user_set_on_our_line_stays_when_the_path_is_renewed(home, tmp_
     file.write_text(file.read_text().replace("line claude-code", "line claude-code --provider claude"))
     use_program(monkeypatch, tmp_path / "new")
     cli.main(["install", "claude-code"])
-    assert (
-        status_line(file, "claude-code")["command"]
-        == f"{tmp_path}/new/vibeusage line claude-code --provider claude"
-    )
+    assert status_line(file, "claude-code")["command"] == f"{tmp_path}/new/vibeusage line claude-code --provider claude"
 
 
 def test_a_status_line_set_since_then_is_not_ours_to_remove(home, capsys):
@@ -573,9 +557,7 @@ def tmux(home, tmp_path_factory):
 
     yield run
     for server in ("inner", "outer"):
-        subprocess.run(
-            [program, "-L", server, "kill-server"], env=environment, capture_output=True, check=False
-        )
+        subprocess.run([program, "-L", server, "kill-server"], env=environment, capture_output=True, check=False)
 
 
 SHOW = ("start-server", ";", "show-option", "-gv")
@@ -592,10 +574,7 @@ SHOW = ("start-server", ";", "show-option", "-gv")
 def test_real_tmux_keeps_what_the_user_set_and_makes_room(home, tmp_path, tmux, data, length, interval):
     file = write(home, "tmux", data + 'set -g status-right "mine %H"\n')
     cli.main(["install", "tmux"])
-    shown = [
-        tmux("a", *SHOW, name, config=file)
-        for name in ("status-right", "status-right-length", "status-interval")
-    ]
+    shown = [tmux("a", *SHOW, name, config=file) for name in ("status-right", "status-right-length", "status-interval")]
     assert shown == [f"mine %H #({tmp_path}/bin/vibeusage line tmux)\n", f"{length}\n", f"{interval}\n"]
 
 
