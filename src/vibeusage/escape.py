@@ -58,11 +58,23 @@ def _ansi(style, text):
 
 
 def _bash(style, text):
+    """Inert and right both in `PS1='${V}'`, which shows a value as it is, and in `PS1="$(…)"`, which expands it.
+
+    A `\\$` would show its backslash in the first. An empty \\001 \\002 takes no cell and parts `$` or a backslash
+    from what follows, so that neither means anything; nothing can do that for a backtick.
+    """
+    for special in "\\$":
+        text = text.replace(special, special + "\x01\x02")
+    text = text.replace("`", "'")
     return f"\x01\x1b[{SGR[style]}m\x02{text}\x01\x1b[0m\x02" if style else text
 
 
 def _zsh(style, text):
+    """As `_bash`, for a `PROMPT="$(…)"` under prompt_subst; zsh's empty, widthless mark is `%{%}`."""
     text = text.replace("%", "%%")
+    for special in "\\$":
+        text = text.replace(special, special + "%{%}")
+    text = text.replace("`", "'")
     if style == "alarm":
         return f"%B%F{{red}}{text}%f%b"
     return f"%F{{{ZSH[style]}}}{text}%f" if style else text
@@ -74,13 +86,19 @@ def _tmux(style, text):
     return f"#[fg={NAMES[style]}]{text}#[{end}]" if style else text
 
 
+def _part(text, first, second, other):
+    """`text` with `other`, as wide, where `second` would stand behind `first`, perhaps that of the piece before."""
+    text = text.replace(first + second, first + other)
+    return other + text[1:] if text.startswith(second) else text
+
+
 def _zjstatus(style, text):
-    text = text.replace("#[", "# [")
+    text = _part(text, "#", "[", "(")
     return f"#[fg={NAMES[style]}]{text}#[default]" if style else text
 
 
 def _polybar(style, text):
-    text = text.replace("%{", "% {")
+    text = _part(text, "%", "{", "(")
     return f"%{{F{HEX[style]}}}{text}%{{F-}}" if style else text
 
 
