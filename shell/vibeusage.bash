@@ -43,16 +43,17 @@ _vibeusage_start() {  # one renderer at a time; one that takes a minute is given
   if [[ $_vibeusage_pid && $age -lt 60 ]] && builtin kill -0 "$_vibeusage_pid"; then return 0; fi
   _vibeusage_started=$_vibeusage_now
   _vibeusage_pid=$(
+    builtin trap '' HUP INT QUIT TSTP # keys pressed at the prompt are not for the renderer
     VIBEUSAGE_CACHE_DIR=$_vibeusage_dir NO_COLOR=$_vibeusage_mono exec "$program" line bash </dev/null >/dev/null 2>&1 &
     builtin printf %s "$!"
   )
 }
 
 _vibeusage_place() {
-  local mark='\[\]\[\]' text=$VIBEUSAGE_SEGMENT ps=${PS1-} backslash='\' cut='$\[\]' quote="'"
+  local mark='\[\]\[\]' text=$VIBEUSAGE_SEGMENT ps=${PS1-} backslash=\\ cut='$\[\]' quote="'"
   case $ps in *"$mark"*"$mark"*) ps=${ps%%"$mark"*}${ps#*"$mark"*"$mark"} ;; esac
   if builtin shopt -q promptvars; then
-    text=${text:+'${VIBEUSAGE_SEGMENT-}'}
+    text=${text:+\$\{VIBEUSAGE_SEGMENT-\}}
   else
     text=${text//"$backslash"/"$backslash$backslash"}
     text=${text//'$'/"$cut"}
@@ -80,15 +81,15 @@ _vibeusage_complete() {
     2-line) words='tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen zjstatus
       swiftbar plain ansi json' ;;
   esac
+  # shellcheck disable=SC2207 # bash 3.2 has no mapfile, and no word here has a blank
   COMPREPLY=($(builtin compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
 }
 
 builtin complete -F _vibeusage_complete vibeusage
-if [[ " ${PROMPT_COMMAND[*]-} " != *_vibeusage_prompt* ]]; then
-  if [[ $(builtin declare -p PROMPT_COMMAND 2>/dev/null) == "declare -a"* ]] && ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then
-    PROMPT_COMMAND+=(_vibeusage_prompt)
-  else
-    PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}_vibeusage_prompt"
-  fi
+if [[ ${PROMPT_COMMAND[*]-} == *_vibeusage_prompt* ]]; then :
+elif ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)) && [[ $(builtin declare -p PROMPT_COMMAND 2>/dev/null) == "declare -a"* ]]; then
+  PROMPT_COMMAND+=(_vibeusage_prompt)
+else # shellcheck disable=SC2178,SC2128 # a string here, or an old bash, which runs only the first one of an array
+  PROMPT_COMMAND="${PROMPT_COMMAND:+$PROMPT_COMMAND$'\n'}_vibeusage_prompt"
 fi
 if [[ ${_vibeusage_aliases-} ]]; then unset _vibeusage_aliases; builtin shopt -s expand_aliases; fi

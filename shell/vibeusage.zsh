@@ -43,6 +43,7 @@ _vibeusage_start() {  # one renderer at a time, and none within $1 seconds of th
   (( age < 0 || age >= $1 )) && [[ $_vibeusage_dir == /* ]] && _vibeusage_landed && whence -p "$program" >/dev/null || return 0
   _vibeusage_started=$EPOCHSECONDS
   exec {_vibeusage_fd}< <(
+    trap '' HUP INT QUIT TSTP  # keys pressed at the prompt are not for the renderer
     exec 3>&1 >/dev/null 2>&1 </dev/null
     VIBEUSAGE_CACHE_DIR=$_vibeusage_dir NO_COLOR=$_vibeusage_mono exec "$program" line zsh
   )
