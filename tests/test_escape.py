@@ -26,7 +26,7 @@ PAINTED = {
         "#[fg=red]r#[default]#[fg=red,bold]100%#[default]"
     ),
     "polybar": ("claude %{F#5faf5f}42%%{F-}%{F#808080} · %{F-}%{F#d7af00}y%{F-}%{F#d75f5f}r%{F-}%{F#ff5f5f}100%%{F-}"),
-    "screen": ("claude \x05{= g}42%\x05{-}\x05{= K} · \x05{-}\x05{= y}y\x05{-}\x05{= r}r\x05{-}\x05{= R}100%\x05{-}"),
+    "screen": ("claude \x05{= g}42%\x05{-}\x05{= K} · \x05{-}\x05{= y}y\x05{-}\x05{= r}r\x05{-}\x05{=b r}100%\x05{-}"),
     "waybar": (
         "claude <span color='#5faf5f'>42%</span><span color='#808080'> · </span><span color='#d7af00'>y</span>"
         "<span color='#d75f5f'>r</span><span color='#ff5f5f' weight='bold'>100%</span>"

@@ -10,7 +10,7 @@ SGR = {"dim": "90", "green": "32", "yellow": "33", "red": "31", "alarm": "1;31"}
 NAMES = {"dim": "brightblack", "green": "green", "yellow": "yellow", "red": "red", "alarm": "red,bold"}
 ZSH = {"dim": "8", "green": "green", "yellow": "yellow", "red": "red", "alarm": "red"}
 HEX = {"dim": "#808080", "green": "#5faf5f", "yellow": "#d7af00", "red": "#d75f5f", "alarm": "#ff5f5f"}
-SCREEN = {"dim": "K", "green": "g", "yellow": "y", "red": "r", "alarm": "R"}
+SCREEN = {"dim": "= K", "green": "= g", "yellow": "= y", "red": "= r", "alarm": "=b r"}
 TEXT_LIMIT = 120
 
 
@@ -103,7 +103,7 @@ def _polybar(style, text):
 
 
 def _screen(style, text):
-    return f"\x05{{= {SCREEN[style]}}}{text}\x05{{-}}" if style else text
+    return f"\x05{{{SCREEN[style]}}}{text}\x05{{-}}" if style else text
 
 
 def _pango(style, text):
