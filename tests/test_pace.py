@@ -94,7 +94,10 @@ def test_a_level_holds_until_it_says(used, window, share):
     check_constant(lambda now: pace.level(used, window, resets_at, now), NOW)
 
 
-@given(left=st.integers(1, 10 * 86400), zone=st.sampled_from(["UTC", "Pacific/Kiritimati", "America/St_Johns", "Europe/Berlin"]))
+@given(
+    left=st.integers(1, 10 * 86400),
+    zone=st.sampled_from(["UTC", "Pacific/Kiritimati", "America/St_Johns", "Europe/Berlin"]),
+)
 def test_a_clock_holds_until_it_says(left, zone):
     with local_zone(zone):
         check_constant(lambda now: pace.clock(NOW + left, now), NOW)

@@ -1,0 +1,246 @@
+"""The engine against a real loopback HTTP server: gates, cool-downs, last good numbers, one request for many."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from vibeusage import cache, cli, gate, http, paths
+from vibeusage.refresh import refresh
+
+GOOD = {"five_hour": {"utilization": 42.0, "resets_at": None}}
+
+
+class Server:
+    """Answers with `status`, `body`, `headers`; `requests` keeps the headers of each."""
+
+    def __init__(self):
+        self.status, self.body, self.headers, self.requests = 200, json.dumps(GOOD).encode(), {}, []
+        self.release = threading.Event()
+        self.release.set()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.requests.append((self.path, dict(self.headers)))
+                outer.release.wait(20)
+                self.send_response(outer.status)
+                for name, value in outer.headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(outer.body)))
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            def log_message(self, format, *args):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
+        self.thread.start()
+
+
+@pytest.fixture
+def server():
+    made = Server()
+    yield made
+    made.release.set()
+    made.http.shutdown()
+    made.http.server_close()
+    made.thread.join()
+
+
+@pytest.fixture
+def login(config_dir):
+    """Write our own credential file."""
+
+    def write(token="t0ken-canary"):
+        folder = config_dir / "credentials" / "claude"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "oauth.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({"access_token": token}))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def account(config_dir, server, login):
+    login()
+    (config_dir / "config.toml").write_text(f'[providers.claude]\nbase_url = "{server.url}"\n')
+
+
+def test_an_answer_becomes_a_snapshot_and_a_line(account, server, vibeusage):
+    (outcome,) = refresh() or []
+    assert (outcome.success, outcome.source, [a.strategy for a in outcome.attempts]) == (True, "oauth", ["oauth"])
+    path, headers = server.requests[0]
+    assert path == "/api/oauth/usage"
+    assert headers["Authorization"] == "Bearer t0ken-canary"
+    assert headers["anthropic-beta"] == "oauth-2025-04-20"
+    assert headers["User-Agent"].startswith("claude-code/")
+    assert vibeusage("line", "plain").stdout == b"claude 5h 42%\n"
+
+
+FAILURES = [
+    pytest.param(401, b"{}", {}, "authentication", 2, id="login refused"),
+    pytest.param(403, b'{"error":"scope"}', {}, "authorization", 2, id="scope missing"),
+    pytest.param(403, b"<html>challenge</html>", {}, "authorization", 2, id="bot block"),
+    pytest.param(429, b"{}", {"Retry-After": "1600"}, "rate_limited", 3, id="too often"),
+    pytest.param(503, b"", {}, "network", 3, id="server down"),
+    pytest.param(302, b"", {"Location": "http://127.0.0.1:1/"}, "parse", 1, id="redirect is not followed"),
+    pytest.param(200, b"<html>", {}, "parse", 1, id="page for JSON"),
+    pytest.param(200, b"", {}, "parse", 1, id="empty"),
+    pytest.param(200, b"x" * (5 << 20), {}, "parse", 1, id="flood"),
+    pytest.param(200, b"zipped", {"Content-Encoding": "gzip"}, "parse", 1, id="compressed unasked"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "headers", "category", "code"), FAILURES)
+def test_a_failure_is_named_and_keeps_the_last_good_numbers(
+    account, server, status, body, headers, category, code, capsys
+):
+    refresh()
+    server.status, server.body, server.headers = status, body, headers
+    assert cli.main(["refresh", "claude"]) == code
+    said = capsys.readouterr().err
+    assert said.startswith("claude: ")
+    assert "Traceback" not in said
+    assert "canary" not in said
+    state = gate.load()["claude"]
+    assert state.error is not None
+    assert state.error.category == category
+    kept = cache.load_snapshot("claude")
+    assert kept is not None
+    assert [period.utilization for period in kept.periods] == [42.0]
+
+
+def test_a_refused_login_is_not_asked_again_until_it_changes(account, server, login):
+    server.status = 401
+    for _ in range(5):
+        refresh()
+    assert len(server.requests) == 1
+    server.status = 200
+    login("another-token")
+    (outcome,) = refresh() or []
+    assert outcome.success
+    assert len(server.requests) == 2
+
+
+def test_a_rate_limit_holds_for_every_refresh_and_outlives_the_process(account, server, vibeusage):
+    server.status, server.headers = 429, {"Retry-After": "1600"}
+    before = datetime.now(UTC)
+    refresh()
+    assert vibeusage("refresh").returncode == 3
+    assert len(server.requests) == 1
+    assert timedelta(seconds=1599) < gate.load()["claude"].due_at - before < timedelta(seconds=1610)
+
+
+@pytest.mark.parametrize(
+    ("header", "wait_s"),
+    [
+        pytest.param(None, 300, id="absent"),
+        pytest.param("0", 300, id="zero"),
+        pytest.param("-5", 300, id="negative"),
+        pytest.param("soon", 300, id="words"),
+        pytest.param("1600", 1600, id="seconds"),
+        pytest.param("1000000000", 6 * 3600, id="absurd"),
+        pytest.param("Sun, 22 Nov 2026 12:20:00 GMT", 1200, id="date"),
+        pytest.param("Sun, 22 Nov 2020 12:20:00 GMT", 300, id="past date"),
+        pytest.param("٣٠٠", 300, id="digits of another script"),
+    ],
+)
+def test_a_rate_limit_waits_at_least_300_seconds_and_at_most_hours(header, wait_s):
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    error = http.RateLimited("wait", retry_at=http.retry_at(header, now))
+    assert gate.after_failure(None, "f", error, 300, now).due_at - now == timedelta(seconds=wait_s)
+
+
+def test_repeated_rate_limits_double_the_wait_up_to_six_hours():
+    now, state, waits = datetime(2026, 11, 22, 12, tzinfo=UTC), None, []
+    for _ in range(9):
+        state = gate.after_failure(state, "f", http.RateLimited("wait", retry_at=now), 300, now)
+        waits.append(int((state.due_at - now).total_seconds()))
+    assert waits == [300, 600, 1200, 2400, 4800, 9600, 19200, 21600, 21600]
+
+
+def test_a_foreign_login_is_never_sent_to_another_host(server, config_dir, home):
+    config_dir.mkdir(exist_ok=True)
+    (config_dir / "config.toml").write_text(f'[providers.claude]\nbase_url = "{server.url}"\n')
+    vendor = home / ".claude" / ".credentials.json"
+    vendor.parent.mkdir()
+    vendor.write_text(json.dumps({"claudeAiOauth": {"accessToken": "foreign-canary", "refreshToken": "never"}}))
+    (outcome,) = refresh() or []
+    assert outcome.error is not None
+    assert outcome.error.category == "configuration"
+    assert server.requests == []
+
+
+def test_an_expired_foreign_login_costs_no_request_and_says_what_to_do(home, server):
+    vendor = home / ".claude" / ".credentials.json"
+    vendor.parent.mkdir()
+    vendor.write_text(json.dumps({"claudeAiOauth": {"accessToken": "x", "expiresAt": 1_000_000_000_000}}))
+    (outcome,) = refresh() or []
+    assert outcome.error is not None
+    assert (outcome.error.category, outcome.attempts[0].success) == ("authentication", False)
+    assert str(vendor) in outcome.error.message
+
+
+def test_only_one_of_many_refreshers_asks(account, server):
+    server.release.clear()
+    command = [sys.executable, "-P", "-m", "vibeusage", "refresh", "--if-due", "--quiet"]
+    started = [subprocess.Popen(command, env=os.environ) for _ in range(12)]
+    threading.Timer(3.0, server.release.set).start()
+    assert [process.wait(timeout=60) for process in started] == [0] * 12
+    assert len(server.requests) == 1
+
+
+def test_if_due_leaves_a_fresh_account_alone(account, server):
+    refresh()
+    assert refresh(if_due=True) == []
+    assert len(server.requests) == 1
+
+
+def test_a_killed_holder_of_the_lock_does_not_stop_the_next(account, server):
+    server.release.clear()
+    holder = subprocess.Popen([sys.executable, "-P", "-m", "vibeusage", "refresh"], env=os.environ)
+    while not server.requests:
+        assert holder.poll() is None
+    holder.kill()
+    holder.wait()
+    server.release.set()
+    (outcome,) = refresh() or []
+    assert outcome.success
+
+
+def test_a_silent_server_costs_no_more_than_the_deadline(account, server, config_dir):
+    text = (config_dir / "config.toml").read_text()
+    (config_dir / "config.toml").write_text(text + "[fetch]\ntimeout_s = 1\n")
+    server.release.clear()
+    (outcome,) = refresh() or []
+    assert outcome.error is not None
+    assert outcome.error.category == "network"
+    assert outcome.attempts[0].duration_ms < 5000
+
+
+def test_the_token_is_nowhere_but_in_its_file(account, server, cache_dir, vibeusage):
+    for status in (200, 401, 429, 500):
+        server.status = status
+        paths.cache_dir().joinpath("gates.json").unlink(missing_ok=True)
+        done = vibeusage("refresh", "--json")
+        assert b"canary" not in done.stdout + done.stderr
+    for path in cache_dir.rglob("*"):
+        assert not path.is_file() or b"canary" not in path.read_bytes()
+
+
+def test_many_threads_may_compile_the_line_at_once(account, server):
+    refresh()
+    with ThreadPoolExecutor(8) as pool:
+        texts = set(pool.map(lambda _: cache.compile_line(), range(40)))
+    assert len(texts) == 1
