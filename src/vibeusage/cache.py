@@ -187,11 +187,16 @@ def _listed(kind: str, suffix: str = "") -> list[Path]:
     ]
 
 
+class _Versioned(msgspec.Struct):
+    schema: int = 0
+
+
 def _schema(data: bytes | None) -> int:
     """The schema number of a document of ours; 0 when there is none to read."""
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.json.decode(data or b"", type=dict).get("schema", 0)
-    return 0
+    try:
+        return msgspec.json.decode(data or b"", type=_Versioned).schema
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return 0
 
 
 def _inputs() -> list[tuple]:

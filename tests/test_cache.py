@@ -1,0 +1,164 @@
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from vibeusage import cache, config, errors, paths, table
+from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+SESSION = UsagePeriod(
+    name="Session (5h)", utilization=42.0, period_type=PeriodType.SESSION, resets_at=NOW + timedelta(hours=2)
+)
+FABLE = UsagePeriod(name="Fable", utilization=64.0, period_type=PeriodType.WEEKLY, model="Fable")
+
+
+def snapshot(*periods, provider="claude", **fields):
+    return UsageSnapshot(
+        provider=provider,
+        fetched_at=NOW,
+        observed_at=NOW,
+        source="oauth",
+        periods=periods or (SESSION, FABLE),
+        **fields,
+    )
+
+
+def observation(used, age_s, name="Session (5h)"):
+    now = int(NOW.timestamp())
+    return {name: ("5h", 18_000, used, now + 3600, now - age_s, "statusline", "window")}
+
+
+def generation():
+    return (paths.cache_dir() / "generation").read_text()
+
+
+def test_a_snapshot_comes_back_whole_and_only_for_its_own_login():
+    cache.save_snapshot(snapshot(), "f1")
+    assert cache.load_snapshot("claude") == snapshot()
+    assert cache.load_snapshot("claude", "f1") == snapshot()
+    assert cache.load_snapshot("claude", "f2") is None
+
+
+def test_the_line_is_compiled_from_snapshots_and_settings():
+    paths.config_dir().mkdir()
+    paths.config_file().write_text('[line]\nbar = 5\n[line.claude-code]\nlines = [["periods"], ["model", "cost"]]\n')
+    overage = OverageUsage(used=Decimal(10), limit=Decimal(40))
+    cache.save_snapshot(snapshot(overage=overage), "f1")
+    cache.compile_line()
+    parsed = table.parse((paths.cache_dir() / "line.tsv").read_text(), table.LINE_MAGIC, int(NOW.timestamp()))
+    assert parsed is not None
+    at = int(NOW.timestamp())
+    assert (parsed.stamp, parsed.settings, parsed.periods) == (
+        config.stamp(),
+        {"*": {"stale_after_s": "3600", "bar": "5"}, "claude-code": {"lines": "periods;model,cost"}},
+        {
+            "claude": {
+                "Session (5h)": ("5h", 18_000, 42.0, at + 7200, at, "oauth", "window"),
+                "Fable": ("Fable", 604_800, 64.0, 0, at, "oauth", "model"),
+                "Extra usage": ("extra", 0, 25.0, 0, at, "oauth", "extra"),
+            }
+        },
+    )
+
+
+def test_the_generation_changes_only_with_the_line():
+    cache.compile_line()
+    first = generation()
+    cache.compile_line()
+    assert generation() == first
+    cache.save_snapshot(snapshot(), "f1")
+    cache.compile_line()
+    assert generation() != first
+
+
+def test_a_switched_off_provider_is_not_in_the_line():
+    cache.save_snapshot(snapshot(), "f1")
+    paths.config_dir().mkdir()
+    paths.config_file().write_text("[providers.claude]\nenabled = false\n")
+    assert "period" not in cache.compile_line()
+
+
+def test_a_mistake_in_the_config_is_shown_in_the_line_and_loses_no_numbers(vibeusage):
+    cache.save_snapshot(snapshot(SESSION), "f1")
+    paths.config_dir().mkdir()
+    paths.config_file().write_text("[line]\nbra = 5\n")
+    done = vibeusage("line", "plain")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode().startswith("config.toml has a mistake: vibeusage config show · claude 5h 42%")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff\xfe\x00", id="bytes"),
+        pytest.param(b"[]", id="another type"),
+        pytest.param(b'{"schema":1}', id="fields missing"),
+        pytest.param(b'{"schema":1,"fingerprint":"f","snapshot":{"provider":5}}', id="wrong type"),
+        pytest.param(b'{"schema":"one"}', id="schema of another type"),
+    ],
+)
+def test_a_damaged_snapshot_is_a_miss_and_is_replaced(data):
+    path = cache.snapshot_file("claude")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(data)
+    assert cache.load_snapshot("claude") is None
+    cache.save_snapshot(snapshot(), "f1")
+    assert cache.load_snapshot("claude") == snapshot()
+
+
+def test_a_snapshot_of_a_newer_version_is_neither_read_nor_overwritten():
+    path = cache.snapshot_file("claude")
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema":2,"what":"we cannot know"}')
+    assert cache.load_snapshot("claude") is None
+    with pytest.raises(errors.StorageError, match="newer vibeusage"):
+        cache.save_snapshot(snapshot(), "f1")
+    assert json.loads(path.read_text()) == {"schema": 2, "what": "we cannot know"}
+
+
+def test_a_passive_window_wins_only_when_it_is_newer_and_the_rest_keeps_its_age():
+    known = snapshot()
+    at = int(NOW.timestamp())
+    newer = cache.fold("claude", known, observation(50.0, -1), at + 1)
+    assert [(p.name, p.utilization, p.source) for p in newer.periods] == [
+        ("Session (5h)", 50.0, "statusline"),
+        ("Fable", 64.0, None),
+    ]
+    assert cache.fold("claude", known, observation(50.0, 60), at) == known
+
+
+def test_a_passive_window_alone_makes_a_snapshot():
+    made = cache.fold("claude@work", None, observation(50.0, 0), int(NOW.timestamp()))
+    assert (made.provider, made.account, made.source, made.observed_at) == ("claude", "work", "statusline", NOW)
+
+
+def test_clearing_one_provider_leaves_the_others():
+    cache.save_snapshot(snapshot(), "f1")
+    cache.save_snapshot(snapshot(provider="codex"), "f1")
+    cache.compile_line()
+    assert [str(path) for path in cache.clear("claude")] == ["snapshots/claude.json"]
+    assert list(cache.load_snapshots()) == ["codex"]
+    assert "claude" not in (paths.cache_dir() / "line.tsv").read_text()
+
+
+def test_clearing_everything_leaves_an_empty_line():
+    cache.save_snapshot(snapshot(), "f1")
+    cache.compile_line()
+    cache.clear()
+    assert cache.load_snapshots() == {}
+    assert "period" not in (paths.cache_dir() / "line.tsv").read_text()
+
+
+def test_tidying_removes_old_segments_and_attempts_only():
+    folder = paths.cache_dir()
+    (folder / "segments").mkdir(parents=True)
+    for name in ("segments/tmux", "attempt-1", "line.tsv"):
+        (folder / name).write_text("x")
+    cache.tidy(time.time() + 3600)
+    assert (folder / "segments/tmux").exists()
+    cache.tidy(time.time() + 8 * 86400)
+    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["line.tsv"]
