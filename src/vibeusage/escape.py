@@ -36,10 +36,10 @@ def width(text):
 
     cells = 0
     for c in text:
-        if east_asian_width(c) in "WF":
-            cells += 2
-        elif not (category(c) in ("Mn", "Me", "Cf") or "\u1160" <= c <= "\u11ff" or "\ud7b0" <= c <= "\ud7ff"):
-            cells += 1
+        # marks first: some that combine with kana are listed as wide
+        if category(c) in ("Mn", "Me", "Cf") or "\u1160" <= c <= "\u11ff" or "\ud7b0" <= c <= "\ud7ff":
+            continue
+        cells += 2 if east_asian_width(c) in "WF" else 1
     return cells
 
 

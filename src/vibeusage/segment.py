@@ -182,8 +182,10 @@ def _unit(template, values, rank):
     for name, literal in template:
         style, text, field_rank = values.get(name, ("", "", 0)) if name else ("", "", 0)
         if text or not name:
-            pieces.append((max(rank, field_rank), style, text))
-            pieces.append((max(rank, field_rank), "", literal))
+            # behind the point: in which order the fields of the last unit go when it has no room
+            order = max(rank, field_rank) + field_rank / 1000
+            pieces.append((order, style, text))
+            pieces.append((order, "", literal))
     return [piece for piece in pieces if piece[2]]
 
 
@@ -192,9 +194,13 @@ def fit(units, max_width, separator, ellipsis):
     units = [list(unit) for unit in units]
     row = _row(units, separator)
     while max_width and _cells(row) > max_width:
-        highest, place = max(((piece[0], place) for place, unit in enumerate(units) for piece in unit), default=(0, 0))
+        highest, place, last = max(
+            ((int(piece[0]), place, piece[0]) for place, unit in enumerate(units) for piece in unit), default=(0, 0, 0)
+        )
         left = [piece for piece in units[place] if piece[0] < highest]
-        if not any(left) and sum(map(bool, units)) <= 1:
+        if not left and sum(map(bool, units)) <= 1:
+            left = [piece for piece in units[place] if piece[0] < last]
+        if not left and sum(map(bool, units)) <= 1:
             return _cut(row, max_width, ellipsis)
         units[place] = left
         row = _row(units, separator)
