@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibeusage import cachefiles, config, files, gate, paths, table
+from vibeusage import cachefiles, config, files, gate, paths, providers, table
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
 
@@ -212,12 +212,13 @@ def _inputs() -> list[tuple]:
 
 def _line_text() -> str:
     stamp = config.stamp()
-    rows = []
+    rows, asked = [], providers.IDS
     try:
         settings = config.load()
     except ConfigError:
-        # the line goes on with the defaults and says so; stamped, it does not try again until the file changes
-        settings = config.Config()
+        # the line goes on with the defaults and says so; stamped, neither it nor a refresher tries again
+        # until the file changes
+        settings, asked = config.Config(), ()
         rows.append(table.row("note", CONFIG_NOTE))
     rows += [table.row("set", *setting) for setting in _settings(settings)]
     disabled = {account for account, options in settings.providers.items() if not options.enabled}
@@ -228,7 +229,8 @@ def _line_text() -> str:
         if extra := _overage_row(snapshot.overage, snapshot):
             periods["Extra usage"] = extra
         rows.append(table.period_rows({account: periods}))
-    head = table.row(table.LINE_MAGIC, table.VERSION, stamp, gate.next_due_at())
+    due_at = gate.next_due_at(name for name in asked if name not in disabled)
+    head = table.row(table.LINE_MAGIC, table.VERSION, stamp, due_at)
     return head + "".join(rows)
 
 

@@ -5,11 +5,12 @@ says, at least 300 s, doubling up to six hours; a refused login is not asked aga
 """
 
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from vibeusage import files, paths
+from vibeusage import cachefiles, files, paths
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, VibeusageError
 from vibeusage.models import FetchError, Instant
 
@@ -61,9 +62,12 @@ def forget(account: str) -> None:
         save(kept)
 
 
-def next_due_at() -> int:
-    """Epoch seconds of the earliest due time; 0 when nothing was ever asked."""
-    return min((int(gate.due_at.timestamp()) for gate in load().values()), default=0)
+def next_due_at(accounts: Iterable[str]) -> int:
+    """Epoch seconds of the earliest due time: 0 when one was never asked, far away when there is nobody to ask."""
+    gates = load()
+    return min(
+        (int(gates[name].due_at.timestamp()) if name in gates else 0 for name in accounts), default=cachefiles.NEVER
+    )
 
 
 def is_due(gate: Gate | None, now: datetime) -> bool:

@@ -163,7 +163,7 @@ def test_reset_of_all_asks_on_a_terminal(answer, code, left, file):
         "import sys; from vibeusage.cli import main; sys.exit(main(['config', 'reset']))",
     ]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, env=env)  # noqa: S603
+    process = subprocess.Popen(command, stdin=theirs, stderr=subprocess.PIPE, env=env)
     os.close(theirs)
     os.write(ours, answer)
     said = process.communicate(timeout=30)[1].decode()

@@ -7,6 +7,7 @@ import os
 import sys
 
 from vibeusage.errors import VibeusageError
+from vibeusage.escape import clean
 
 COMMANDS = {
     "usage": "show every plan: used, reset, pace (the default)",
@@ -38,16 +39,30 @@ def main(argv: list[str]) -> int:
         sys.stdout.flush()
         return code
     except VibeusageError as exc:
-        hint = f"\n  {exc.hint}" if exc.hint else ""
-        print(f"vibeusage: {exc}{hint}", file=sys.stderr)
+        _complain(f"{exc}\n{exc.hint}")
         return exc.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # the reader has left; point stdout elsewhere so that the flush at exit stays quiet too
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         return 0
+    except OSError as exc:
+        _forget_stdout()
+        what = f"{exc.filename} cannot be used" if exc.filename else "the output cannot be written"
+        _complain(f"{what}: {exc.strerror}")
+        return 1
+
+
+def _complain(text: str) -> None:
+    """One sentence, and its hint on lines of their own; file names and answers may hold anything."""
+    first, *rest = [clean(line, 500) for line in text.strip().split("\n")]
+    print("\n  ".join([f"vibeusage: {first}", *rest]), file=sys.stderr)
+
+
+def _forget_stdout() -> None:
+    """Nobody takes our output: point stdout elsewhere, so that the flush at exit stays quiet too."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -19,10 +19,10 @@ NEXT = """What to do next
 
 COLOR_MARKS = (  # a colour being switched on, in the notations that a terminal does not understand
     r"#\[fg=(?P<tmux>[a-z,]+)\]",
-    r"(?:%B)?%F\{(?P<zsh>\w+)\}",
+    r"(?P<zsh_alarm>%B)?%F\{(?P<zsh>\w+)\}",
     r"%\{F(?P<polybar>#\w+)\}",
     r"<span color='(?P<waybar>#\w+)'[^>]*>",
-    r"\x05\{= (?P<screen>\w)\}",
+    r"\x05\{(?P<screen>=\w* \w)\}",
 )
 END_MARKS = r"#\[(?:fg=default|default)[a-z,]*\]|%f(?:%b)?|%\{F-\}|</span>|\x05\{-\}"
 TABLES = {"tmux": escape.NAMES, "zsh": escape.ZSH, "polybar": escape.HEX, "waybar": escape.HEX, "screen": escape.SCREEN}
@@ -71,9 +71,11 @@ def preview(text: str) -> str:
 
 
 def _sgr(mark: re.Match) -> str:
-    ((target, name),) = mark.groupdict().items()
+    found = mark.groupdict()
+    alarm = found.pop("zsh_alarm", None)
+    ((target, name),) = found.items()
     style = next((style for style, value in TABLES[target].items() if value == name), "dim")
-    return f"\x1b[{escape.SGR[style]}m"
+    return f"\x1b[{escape.SGR['alarm' if alarm else style]}m"
 
 
 def visible(text: str) -> str:

@@ -1,0 +1,161 @@
+import json
+import os
+import pty
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from vibeusage import cache, cli
+from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def save(provider="claude", *, age=timedelta(0), used=42.0, resets_in=timedelta(hours=2, minutes=1), **fields):
+    period = UsagePeriod(
+        name="Session (5h)", utilization=used, period_type=PeriodType.SESSION, resets_at=NOW + resets_in
+    )
+    found = UsageSnapshot(
+        provider=provider, fetched_at=NOW, observed_at=NOW - age, source="oauth", periods=(period,), **fields
+    )
+    cache.save_snapshot(found, "f")
+    return found
+
+
+def test_a_plan_is_shown_with_bar_percentage_and_reset(capsys):
+    identity = ProviderIdentity(plan="Max 20x", organization="Example Org")
+    save(identity=identity, overage=OverageUsage(used=Decimal("6.55"), limit=Decimal(40)))
+    assert cli.main([]) == 0
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "claude  (Max 20x, Example Org)"
+    assert second.startswith("  Session (5h)  ████████░░░░░░░░░░░░     42% used  resets in 2h")
+    assert third == "  extra usage  $6.55 of $40.00"
+
+
+def test_a_reset_that_has_passed_is_not_shown_as_the_old_percentage(capsys):
+    save(resets_in=timedelta(seconds=-1))
+    cli.main(["usage"])
+    out = capsys.readouterr().out
+    assert "reset" in out
+    assert "42" not in out
+
+
+def test_old_numbers_say_their_age(capsys):
+    save(age=timedelta(hours=2))
+    cli.main(["usage"])
+    assert "(2h ago)" in capsys.readouterr().out
+
+
+def test_remaining_is_a_setting_and_visible(capsys, config_dir):
+    save()
+    config_dir.mkdir()
+    (config_dir / "config.toml").write_text('[line]\nshow = "remaining"\n')
+    cli.main([])
+    assert "58% left" in capsys.readouterr().out
+
+
+def test_one_provider_as_json_is_its_snapshot(capsys):
+    save()
+    cli.main(["claude", "--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["provider"], document["periods"][0]["utilization"]) == (1, "claude", 42.0)
+
+
+def test_several_providers_as_json_stand_under_their_ids(capsys):
+    save()
+    save("codex", used=7.0)
+    cli.main(["--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert sorted(document) == ["errors", "fetched_at", "providers", "schema"]
+    assert sorted(document["providers"]) == ["claude", "codex"]
+
+
+def test_without_any_data_it_says_what_to_do_and_exits_2(capsys):
+    assert cli.main([]) == 2
+    said = capsys.readouterr().err
+    assert "vibeusage install claude-code" in said
+    assert "vibeusage demo" in said
+
+
+def test_an_unknown_word_is_neither_provider_nor_command(capsys):
+    assert cli.main(["claud"]) == 4
+    assert "'claud' is not a provider or command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("environ", "options", "colored"),
+    [
+        pytest.param({}, [], True, id="terminal"),
+        pytest.param({"NO_COLOR": "1"}, [], False, id="NO_COLOR"),
+        pytest.param({"NO_COLOR": ""}, [], True, id="NO_COLOR empty"),
+        pytest.param({"TERM": "dumb"}, [], False, id="dumb terminal"),
+        pytest.param({"CLICOLOR": "0"}, [], False, id="CLICOLOR=0"),
+        pytest.param({}, ["--no-color"], False, id="option"),
+    ],
+)
+def test_colour_follows_terminal_and_conventions(environ, options, colored):
+    save()
+    master, slave = pty.openpty()
+    command = [sys.executable, "-P", "-m", "vibeusage", "usage", *options]
+    subprocess.run(command, stdout=slave, env={**os.environ, **environ}, check=True, timeout=30)
+    os.close(slave)
+    assert (b"\x1b[" in os.read(master, 65536)) is colored
+    os.close(master)
+
+
+def test_colour_can_be_forced_into_a_pipe(vibeusage):
+    save()
+    assert b"\x1b[" not in vibeusage("usage").stdout
+    assert b"\x1b[32m" in vibeusage("usage", env={"CLICOLOR_FORCE": "1"}).stdout
+
+
+def test_a_c_locale_gets_ascii_bars(vibeusage):
+    save()
+    done = vibeusage("usage", env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"})
+    assert (done.returncode, b"########------------" in done.stdout) == (0, True)
+
+
+def test_a_reader_that_leaves_early_causes_no_traceback(vibeusage):
+    save()
+    command = f"{sys.executable} -P -m vibeusage usage"
+    early = subprocess.run(["sh", "-c", f"{command} | true"], capture_output=True, timeout=30)
+    assert (early.returncode, early.stderr) == (0, b"")
+    full = subprocess.run(["sh", "-c", f"{command} >/dev/full"], capture_output=True, timeout=30)
+    assert (full.returncode, full.stderr) == (1, b"vibeusage: the output cannot be written: No space left on device\n")
+
+
+def test_cache_show_names_account_source_and_age(capsys):
+    save(age=timedelta(minutes=5, seconds=30))
+    cli.main(["cache", "show"])
+    assert capsys.readouterr().out.splitlines()[1] == "  claude  1 windows from oauth, 5m ago"
+    cli.main(["cache", "clear", "claude"])
+    assert capsys.readouterr().out.startswith("1 file removed from ")
+    cli.main(["cache"])
+    assert capsys.readouterr().out.splitlines()[1] == "  nothing is stored yet"
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    from importlib.metadata import version
+
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"vibeusage {version('vibeusage')}\n"
+
+
+@pytest.mark.parametrize("words", [["--help"], *[[name, "--help"] for name in cli.COMMANDS]], ids=" ".join)
+def test_every_command_has_help_that_names_all_it_takes(words, capsys):
+    try:
+        code = cli.main(words)
+    except SystemExit as stop:
+        code = stop.code
+    assert (code or 0) == 0
+    assert capsys.readouterr().out.startswith("usage: vibeusage")
+
+
+def test_bad_usage_exits_4_with_a_next_step(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["usage", "--jsn"])
+    assert stop.value.code == 4
+    assert capsys.readouterr().err == ("vibeusage: unrecognized arguments: --jsn; see `vibeusage usage --help`\n")
