@@ -61,7 +61,7 @@ function _vibeusage_start
     set -l last $last_pid
     set -lx VIBEUSAGE_CACHE_DIR $_vibeusage_dir
     set -lx NO_COLOR $_vibeusage_mono
-    command sh -c '"$@"; kill -URG "$0"' $fish_pid $program line fish </dev/null >/dev/null 2>/dev/null &
+    command sh -c 'trap "" HUP INT QUIT TSTP; "$@"; kill -URG "$0"' $fish_pid $program line fish </dev/null >/dev/null 2>/dev/null &
     builtin disown $last_pid 2>/dev/null
     set -g last_pid $last
 end
@@ -84,32 +84,25 @@ function _vibeusage_prompt --on-event fish_prompt
     _vibeusage_wrap
 end
 
-function _vibeusage_status
-    return $argv[1]
-end
-
 function _vibeusage_wrap # once, at the first prompt: by then config.fish and the theme have defined theirs
-    functions -e _vibeusage_wrap
     function _vibeusage_wrap
     end
-    set -l place right
-    test -n "$VIBEUSAGE_PROMPT"; and set place $VIBEUSAGE_PROMPT
-    functions fish_prompt fish_right_prompt | string match -q '*VIBEUSAGE_SEGMENT*'; and return
-    functions -e _vibeusage_inner
-    if test $place = left
-        functions -c fish_prompt _vibeusage_inner
-        function fish_prompt
-            set -l before $pipestatus
-            test -n "$VIBEUSAGE_SEGMENT"; and builtin printf '%s ' "$VIBEUSAGE_SEGMENT"
-            eval (string join ' | ' -- '_vibeusage_status '$before)
-            _vibeusage_inner
-        end
-    else if test $place = right
-        functions -q fish_right_prompt; and functions -c fish_right_prompt _vibeusage_inner; or function _vibeusage_inner; end
-        function fish_right_prompt
-            set -l before (_vibeusage_inner)
-            string join -n ' ' -- (string join '' -- $before) "$VIBEUSAGE_SEGMENT"
-        end
+    builtin functions fish_prompt fish_mode_prompt fish_right_prompt | string match -q '*VIBEUSAGE_SEGMENT*'; and return
+    builtin functions -e _vibeusage_inner
+    switch "$VIBEUSAGE_PROMPT"
+        case left # drawn in front of fish_prompt, which so keeps its view of $status and $pipestatus
+            builtin functions -q fish_mode_prompt; and builtin functions -c fish_mode_prompt _vibeusage_inner
+            function fish_mode_prompt
+                test -n "$VIBEUSAGE_SEGMENT"; and builtin printf '%s ' "$VIBEUSAGE_SEGMENT"
+                builtin functions -q _vibeusage_inner; and _vibeusage_inner
+            end
+        case right ''
+            builtin functions -q fish_right_prompt; or function fish_right_prompt; end
+            builtin functions -c fish_right_prompt _vibeusage_inner
+            function fish_right_prompt
+                set -l before (_vibeusage_inner)
+                string join -n ' ' -- (string join '' -- $before) "$VIBEUSAGE_SEGMENT"
+            end
     end
 end
 

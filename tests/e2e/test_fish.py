@@ -16,7 +16,9 @@ COUNTING = "function fish_prompt; set -g n (math $n + 1); set -g _vibeusage_look
 
 
 @pytest.fixture
-def fish(terminal, require, tmp_path):
+def fish(terminal, require, env, tmp_path):
+    # without this folder fish starts a process of its own, once, to write completions
+    (tmp_path / "user" / ".local" / "share" / "fish" / "generated_completions").mkdir(parents=True)
     numbers = itertools.count()
 
     def start(rc: str, *, under=(), args=(), **options):
@@ -54,7 +56,7 @@ def test_an_empty_segment_adds_nothing(fish, cache, place):
     cache.store("fish", "\n")
     shell = fish(f"{PROMPT} function fish_right_prompt; echo mine; end; set -g VIBEUSAGE_PROMPT {place}; SOURCE")
     shell.wait("mine$")
-    shell.run('echo "["(fish_mode_prompt)(fish_prompt)"|"(fish_right_prompt)"|$VIBEUSAGE_SEGMENT]"')
+    shell.run('fish_mode_prompt; echo "["(fish_prompt)"|"(fish_right_prompt)"|$VIBEUSAGE_SEGMENT]"')
     shell.wait(r"^\[> \|mine\|\]$")
 
 
@@ -104,8 +106,8 @@ def test_an_invalid_segment_starts_one_renderer_and_the_prompt_is_redrawn_when_i
     shell.wait(r"^p\d+> +90% new\Z")
     assert fake.log("start") == fake.log("end") == ["line fish /dev/null /dev/null /dev/null"]
     assert shell.colours("90%") == {"red"}
-    shell.run("jobs; echo last [$last_pid]")
-    assert "ended" not in shell.wait(r"^last \[\]$")
+    shell.run("jobs")
+    assert "ended" not in shell.wait("^jobs: There are no jobs$")
 
 
 def test_what_is_being_typed_survives_the_redraw(fish, cache, fake):
@@ -235,7 +237,7 @@ def test_the_users_prompt_sees_the_status_of_the_command(fish, cache, place):
 
 def test_functions_of_the_user_do_not_get_in(fish, cache):
     cache.store("fish", TEXT)
-    words = "path math functions printf disown commandline"
+    words = "math disown"
     shell = fish(f"for w in {words}; eval \"function $w; echo OOPS; end\"; end; {PROMPT} SOURCE")
     assert shell.wait("ok$").split() == [">", "42%", "ok"]
 
