@@ -29,8 +29,8 @@ def decode(data):
     try:
         text = data.decode("utf-8").strip()
         value, end = _scanner()(text, 0)
-    except (ValueError, StopIteration, RecursionError):
-        return None
+    except (ValueError, StopIteration, RecursionError, SystemError):
+        return None  # SystemError: before 3.12 the bare scanner has no error to raise for a torn object
     return value if isinstance(value, dict) and end == len(text) else None
 
 
