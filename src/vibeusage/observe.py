@@ -50,7 +50,9 @@ def known_since(folder, seen, now):
 def record(folder, seen, now):
     """Lay the observation over what is known of its account; nothing is written when nothing is new."""
     account, rows, session, signature = seen
-    for _ in range(TRIES if folder else 0):
+    if not folder:
+        return
+    for _ in range(TRIES):
         known = _read(folder, account, now) or table.Table()
         if known.version not in ("", table.VERSION):
             return

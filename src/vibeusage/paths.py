@@ -59,4 +59,10 @@ def _folder(variable: str, xdg: str, default) -> Path:
     base = os.environ.get(xdg, "")
     if sys.platform != "win32" and os.path.isabs(base):
         return Path(base) / APP
-    return default(APP, appauthor=False)
+    try:
+        path = default(APP, appauthor=False)
+    except RuntimeError:  # no HOME, and nobody knows this user
+        path = Path()
+    if not path.is_absolute():
+        raise ConfigError("there is no home folder", hint=f"set HOME or {variable} to an absolute path")
+    return path
