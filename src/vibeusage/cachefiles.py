@@ -15,6 +15,8 @@ ATTEMPT_S = 60
 TEMP_MARK = ".vibeusage-tmp."
 NEVER = 9_999_999_999
 SLOW_S = 20.0
+FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+NEW_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def cache_folder(environ):
@@ -59,14 +61,14 @@ def key_of(args, mono):
 
 
 def read_file(path, limit=FILE_LIMIT):
-    """The bytes of a regular file of ours, or b""; a FIFO, link, device or foreign file is not read."""
+    """The bytes of a regular file that is ours alone to write, or b""; a FIFO, link or device is not read."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except (OSError, ValueError):
         return b""
     try:
         info = os.fstat(fd)
-        ours = info.st_mode & 0o170000 == 0o100000 and info.st_uid == os.geteuid()
+        ours = info.st_mode & 0o170022 == 0o100000 and info.st_uid == os.geteuid()
         return os.read(fd, limit) if ours and info.st_size <= limit else b""
     except OSError:
         return b""
@@ -119,14 +121,15 @@ def read_file_of_kernel(path):
 
 
 def write_file(path, data, sync=False):
-    """Replace a file of ours atomically, all bytes or none; whether that worked."""
-    temporary = f"{path}{TEMP_MARK}{os.getpid()}.{time.monotonic_ns()}"
+    """Replace a file of ours atomically, all bytes or none, through no symlinked folder; whether that worked."""
+    folder, _, name = path.rpartition("/")
     try:
-        try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            _make_folder(os.path.dirname(path))
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        at = _open_folder(folder)
+    except OSError:
+        return False
+    temporary, whole = f"{name}{TEMP_MARK}{os.getpid()}.{time.monotonic_ns()}", False
+    try:
+        fd = os.open(temporary, NEW_FLAGS, 0o600, dir_fd=at)
         try:
             whole = os.write(fd, data) == len(data)
             if whole and sync:
@@ -134,15 +137,25 @@ def write_file(path, data, sync=False):
         finally:
             os.close(fd)
         if whole:
-            os.rename(temporary, path)
-            return True
+            os.rename(temporary, name, src_dir_fd=at, dst_dir_fd=at)
     except OSError:
-        pass
+        whole = False
     try:
-        os.unlink(temporary)
+        if not whole:
+            os.unlink(temporary, dir_fd=at)
     except OSError:
         pass
-    return False
+    os.close(at)
+    return whole
+
+
+def _open_folder(folder):
+    """A descriptor of a folder that is made if it is missing."""
+    try:
+        return os.open(folder, FOLDER_FLAGS)
+    except FileNotFoundError:
+        _make_folder(folder)
+        return os.open(folder, FOLDER_FLAGS)
 
 
 def _make_folder(folder):
@@ -160,8 +173,15 @@ def _make_folder(folder):
 
 
 def new_generation(folder):
-    """Make every stored segment outdated; to be called after the data is in place."""
-    return write_file(folder + "/generation", f"{time.time_ns():x}-{os.getpid():x}\n".encode())
+    """Make every stored segment outdated; to be called after the data is in place.
+
+    Without a token none is valid either, should it not fit on the disk.
+    """
+    if not write_file(folder + "/generation", f"{time.time_ns():x}-{os.getpid():x}\n".encode()):
+        try:
+            os.unlink(folder + "/generation")
+        except OSError:
+            pass
 
 
 def start_refresh(folder, due_at, now):
@@ -170,7 +190,7 @@ def start_refresh(folder, due_at, now):
         return
     try:
         attempt = f"{folder}/attempt-{int(now) // ATTEMPT_S}"
-        os.close(os.open(attempt, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        os.close(os.open(attempt, NEW_FLAGS, 0o600))
         os.chdir("/")
         opened = [int(name) for name in os.listdir("/dev/fd")]
         actions = [

@@ -79,7 +79,7 @@ def _document(path: Path, *, private: bool = False) -> Any:
     """The JSON in a file, None when there is none; another tool may be writing it right now."""
     if private and path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
-    data = files.read_regular(path if private else path.resolve())
+    data = files.read_private(path) if private else files.read_regular(path.resolve())
     try:
         return msgspec.json.decode(data) if data else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

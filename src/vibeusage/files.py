@@ -55,7 +55,12 @@ def write_through(path: Path, data: bytes) -> None:
     _replace(target, data, mode=mode)
 
 
-def read_regular(path: Path, *, limit: int = 16 << 20) -> bytes | None:
+def read_private(path: Path, *, limit: int = 16 << 20) -> bytes | None:
+    """Like `read_regular` for a file of ours: None also when somebody else owns it or may write to it."""
+    return read_regular(path, limit=limit, ours=True)
+
+
+def read_regular(path: Path, *, limit: int = 16 << 20, ours: bool = False) -> bytes | None:
     """The content of a regular file of at most `limit` bytes, or None; never blocks on a FIFO."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -64,6 +69,8 @@ def read_regular(path: Path, *, limit: int = 16 << 20) -> bytes | None:
     try:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode) or info.st_size > limit:
+            return None
+        if ours and (info.st_uid != os.geteuid() or info.st_mode & 0o022):
             return None
         with open(fd, "rb", closefd=False) as stream:
             return stream.read(limit + 1)
@@ -82,7 +89,10 @@ def lock(path: Path, *, wait_s: float) -> Generator[bool]:
     import fcntl  # not on Windows, and only the engine locks
 
     ensure_folder(path.parent)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
     try:
         got, deadline = False, time.monotonic() + wait_s
         while not got:
@@ -114,9 +124,15 @@ def sweep(folder: Path, *, now: float) -> None:
 
 
 def _replace(path: Path, data: bytes, *, mode: int) -> None:
-    temporary = path.with_name(f"{path.name}{TEMP_MARK}{os.getpid()}.{time.monotonic_ns()}")
+    """By a descriptor of the folder, which may not be a symlink: what was checked is what is written to."""
+    temporary = f"{path.name}{TEMP_MARK}{os.getpid()}.{time.monotonic_ns()}"
     try:
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as exc:
+        raise _unwritable(path, exc) from exc
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(temporary, flags, 0o600, dir_fd=folder)
         try:
             with open(fd, "wb", closefd=False) as stream:
                 stream.write(data)
@@ -126,11 +142,17 @@ def _replace(path: Path, data: bytes, *, mode: int) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-        os.replace(temporary, path)
+        os.replace(temporary, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError as exc:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise StorageError(
-            f"{path} cannot be written: {exc.strerror or exc}",
-            hint="check the free space and the rights of its folder",
-        ) from exc
+            os.unlink(temporary, dir_fd=folder)
+        raise _unwritable(path, exc) from exc
+    finally:
+        os.close(folder)
+
+
+def _unwritable(path: Path, exc: OSError) -> StorageError:
+    return StorageError(
+        f"{path} cannot be written: {exc.strerror or exc}",
+        hint="check the free space and the rights of its folder",
+    )
