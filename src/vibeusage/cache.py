@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibeusage import cachefiles, config, files, gate, paths, providers, table
+from vibeusage import cachefiles, config, files, gate, paths, table
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
 
@@ -44,7 +44,7 @@ def snapshot_file(account: str) -> Path:
 def save_snapshot(snapshot: UsageSnapshot, fingerprint: str) -> None:
     """Raises StorageError; keeps a file of a newer version as it is."""
     path = snapshot_file(snapshot.id)
-    if _schema(files.read_regular(path)) > SCHEMA:
+    if _schema(files.read_private(path)) > SCHEMA:
         raise StorageError(f"{path} was written by a newer vibeusage", hint="upgrade, or run `vibeusage cache clear`")
     stored = Stored(schema=SCHEMA, fingerprint=fingerprint, snapshot=snapshot)
     files.write_private(path, msgspec.json.encode(stored))
@@ -52,7 +52,7 @@ def save_snapshot(snapshot: UsageSnapshot, fingerprint: str) -> None:
 
 def load_snapshot(account: str, fingerprint: str | None = None) -> UsageSnapshot | None:
     """The stored snapshot; None when there is none, or when it belongs to another login."""
-    data = files.read_regular(snapshot_file(account))
+    data = files.read_private(snapshot_file(account))
     if data is None or _schema(data) != SCHEMA:
         return None
     try:
@@ -71,7 +71,7 @@ def observed(now: int) -> dict[str, dict[str, tuple]]:
     """{account: {period name: row}} of what passive sources said last."""
     known: dict[str, dict[str, tuple]] = {}
     for path in _listed("observations"):
-        text = (files.read_regular(path, limit=cachefiles.FILE_LIMIT) or b"").decode("utf-8", "replace")
+        text = (files.read_private(path, limit=cachefiles.FILE_LIMIT) or b"").decode("utf-8", "replace")
         seen = table.parse(text, table.OBSERVATION_MAGIC, now)
         if seen and seen.version == table.VERSION:
             table.merge(known, seen.periods, now)
@@ -109,7 +109,7 @@ def fold(account: str, snapshot: UsageSnapshot | None, rows: dict[str, tuple], n
     return msgspec.structs.replace(snapshot, periods=periods)
 
 
-def compile_line() -> str:
+def compile_line(*, nobody_to_ask: bool = False) -> str:
     """Write `line.tsv` anew and return its text; a new generation only when something changed.
 
     Written without a lock, so the inputs are looked at again afterwards: whoever writes last has
@@ -118,24 +118,38 @@ def compile_line() -> str:
     text = ""
     for _ in range(TRIES):
         before = _inputs()
-        text = _line_text()
+        text = _line_text(nobody_to_ask=nobody_to_ask)
         path = paths.cache_dir() / "line.tsv"
         with contextlib.suppress(StorageError):
-            old = files.read_regular(path)
-            if old is None or old.decode("utf-8", "replace") != text:
+            old = (files.read_private(path) or b"").decode("utf-8", "replace")
+            if _is_newer(old):
+                break
+            if old != text:
                 files.write_private(path, text.encode())
                 new_generation()
-            elif files.read_regular(paths.cache_dir() / "generation") is None:
+            elif files.read_private(paths.cache_dir() / "generation") is None:
                 new_generation()
         if _inputs() == before:
             break
     return text
 
 
+def _is_newer(text: str) -> bool:
+    """Whether a table was written by a newer version than this one."""
+    magic, _, version = text.partition("\n")[0].partition("\t")
+    version = version.partition("\t")[0]
+    return magic == table.LINE_MAGIC and version.isdecimal() and int(version[:9]) > int(table.VERSION)
+
+
 def new_generation() -> None:
-    """Every stored segment is outdated from here on."""
-    token = f"{time.time_ns():x}-{os.getpid():x}\n"
-    files.write_private(paths.cache_dir() / "generation", token.encode())
+    """Every stored segment is outdated from here on; without a token too, should it not fit on the disk."""
+    token, path = f"{time.time_ns():x}-{os.getpid():x}\n", paths.cache_dir() / "generation"
+    try:
+        files.write_private(path, token.encode())
+    except StorageError:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
 
 
 def clear(account: str | None = None) -> list[Path]:
@@ -149,7 +163,7 @@ def clear(account: str | None = None) -> list[Path]:
             *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json"))),
         ]
     for path in gone:
-        path.unlink(missing_ok=True)
+        _remove(path)
     if account is not None:
         gate.forget(account)
     if gone or account is not None:
@@ -162,11 +176,19 @@ def tidy(now: float) -> None:
     folder = paths.cache_dir()
     for part in (folder, *(folder / name for name in ("snapshots", "segments", "observations"))):
         files.sweep(part, now=now)
-    old = [path for path in _listed("segments") if now - path.lstat().st_mtime > SEGMENT_AGE_S]
     tried = [path for path in _listed(".") if path.name.startswith("attempt-")]
-    old += [path for path in tried if now - path.lstat().st_mtime > 2 * cachefiles.ATTEMPT_S]
-    for path in old:
+    for paths_of, age in ((_listed("segments"), SEGMENT_AGE_S), (tried, 2 * cachefiles.ATTEMPT_S)):
+        for path in paths_of:
+            with contextlib.suppress(OSError):
+                if now - path.lstat().st_mtime > age:
+                    path.unlink()
+
+
+def _remove(path: Path) -> None:
+    try:
         path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StorageError(f"{path} cannot be removed: {exc.strerror}", hint="check the rights of its folder") from exc
 
 
 def _belongs(path: Path, account: str) -> bool:
@@ -210,15 +232,15 @@ def _inputs() -> list[tuple]:
     return seen
 
 
-def _line_text() -> str:
+def _line_text(*, nobody_to_ask: bool) -> str:
     stamp = config.stamp()
-    rows, asked = [], providers.IDS
+    rows = []
     try:
         settings = config.load()
     except ConfigError:
         # the line goes on with the defaults and says so; stamped, neither it nor a refresher tries again
         # until the file changes
-        settings, asked = config.Config(), ()
+        settings, nobody_to_ask = config.Config(), True
         rows.append(table.row("note", CONFIG_NOTE))
     rows += [table.row("set", *setting) for setting in _settings(settings)]
     disabled = {account for account, options in settings.providers.items() if not options.enabled}
@@ -229,7 +251,7 @@ def _line_text() -> str:
         if extra := _overage_row(snapshot.overage, snapshot):
             periods["Extra usage"] = extra
         rows.append(table.period_rows({account: periods}))
-    due_at = gate.next_due_at(name for name in asked if name not in disabled)
+    due_at = cachefiles.NEVER if nobody_to_ask else gate.next_due_at(disabled)
     head = table.row(table.LINE_MAGIC, table.VERSION, stamp, due_at)
     return head + "".join(rows)
 

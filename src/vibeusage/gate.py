@@ -5,13 +5,14 @@ says, at least 300 s, doubling up to six hours; a refused login is not asked aga
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import msgspec
 
-from vibeusage import cachefiles, files, paths
-from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, VibeusageError
+from vibeusage import files, paths
+from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, StorageError, VibeusageError
 from vibeusage.models import FetchError, Instant
 
 SCHEMA = 1
@@ -22,6 +23,9 @@ COOL_DOWN = timedelta(seconds=300)
 COOL_DOWN_MOST = timedelta(hours=6)
 LOGIN_LOOK = timedelta(hours=1)
 JITTER = 0.1
+
+
+_Kind = TypeVar("_Kind")
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -41,17 +45,29 @@ class Gates(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, Gate] = {}
 
 
+class _Version(msgspec.Struct, frozen=True):
+    schema: int = 0
+
+
 def load() -> dict[str, Gate]:
-    data = files.read_regular(paths.cache_dir() / "gates.json")
-    try:
-        gates = msgspec.json.decode(data or b"", type=Gates)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return gates.accounts if gates.schema == SCHEMA else {}
+    gates = _stored(Gates)
+    return gates.accounts if gates and gates.schema == SCHEMA else {}
 
 
 def save(gates: dict[str, Gate]) -> None:
-    files.write_private(paths.cache_dir() / "gates.json", msgspec.json.encode(Gates(accounts=gates)))
+    """Raises StorageError; keeps a file of a newer version as it is."""
+    path, old = paths.cache_dir() / "gates.json", _stored(_Version)
+    if old and old.schema > SCHEMA:
+        raise StorageError(f"{path} was written by a newer vibeusage", hint="upgrade, or run `vibeusage cache clear`")
+    files.write_private(path, msgspec.json.encode(Gates(accounts=gates)))
+
+
+def _stored(kind: type[_Kind]) -> _Kind | None:
+    data = files.read_private(paths.cache_dir() / "gates.json")
+    try:
+        return msgspec.json.decode(data or b"", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def forget(account: str) -> None:
@@ -62,12 +78,10 @@ def forget(account: str) -> None:
         save(kept)
 
 
-def next_due_at(accounts: Iterable[str]) -> int:
-    """Epoch seconds of the earliest due time: 0 when one was never asked, far away when there is nobody to ask."""
-    gates = load()
-    return min(
-        (int(gates[name].due_at.timestamp()) if name in gates else 0 for name in accounts), default=cachefiles.NEVER
-    )
+def next_due_at(disabled: Collection[str]) -> int:
+    """Epoch seconds of the earliest due time; 0 when nothing was ever asked."""
+    gates = load().items()
+    return min((int(gate.due_at.timestamp()) for name, gate in gates if name not in disabled), default=0)
 
 
 def is_due(gate: Gate | None, now: datetime) -> bool:

@@ -5,6 +5,7 @@ is given back. httpx is imported only when there is somebody to ask.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from vibeusage.errors import (
     ConfigError,
     NotConfigured,
     ShapeError,
+    StorageError,
     StrategyError,
     Unavailable,
     VibeusageError,
@@ -36,7 +38,16 @@ def refresh(wanted: Sequence[str] = (), *, if_due: bool = False) -> list[FetchOu
     for name in chosen:
         if name not in providers.IDS:
             raise ConfigError(f"{name!r} is not a provider", hint=f"known are: {', '.join(providers.IDS)}")
-    with files.lock(paths.cache_dir() / "refresh.lock", wait_s=0 if if_due else LOCK_WAIT_S) as got:
+    problem = None
+    with contextlib.ExitStack() as held:
+        try:
+            got = held.enter_context(
+                files.lock(paths.cache_dir() / "refresh.lock", wait_s=0 if if_due else LOCK_WAIT_S)
+            )
+        except StorageError as exc:  # whoever asks by hand gets the numbers all the same, and the reason
+            if if_due:
+                raise
+            got, problem = True, exc
         if not got:
             if if_due:
                 return None
@@ -45,11 +56,25 @@ def refresh(wanted: Sequence[str] = (), *, if_due: bool = False) -> list[FetchOu
         gates = gate.load()
         now = datetime.now(UTC)
         due = [name for name in chosen if not if_due or gate.is_due(gates.get(name), now)]
+        if due and if_due:
+            gate.save(gates)  # a refresher that could not remember a cool-down must not ask
         outcomes = _ask_all(due, gates, settings)
-        if due:
-            gate.save(gates)
-        cache.compile_line()
-    return outcomes
+        try:
+            if due:
+                gate.save(gates)
+        except StorageError as exc:
+            problem = problem or exc
+        cache.compile_line(nobody_to_ask=not chosen)
+    return [_unstored(outcome, problem) for outcome in outcomes] if problem else outcomes
+
+
+def _unstored(outcome: FetchOutcome, problem: StorageError) -> FetchOutcome:
+    """The outcome with the reason why nothing was stored, unless it has another error already."""
+    return msgspec.structs.replace(outcome, error=outcome.error or _fetch_error(problem))
+
+
+def _fetch_error(error: VibeusageError) -> FetchError:
+    return FetchError(category=error.category, message=str(error), hint=error.hint)
 
 
 def _enabled(settings: config.Config, name: str) -> bool:
@@ -93,7 +118,6 @@ async def _ask(provider: Provider, gates: dict[str, gate.Gate], settings: config
             return _held(provider, gates, until, settings.fetch.interval_s, now)
         async with asyncio.timeout(settings.fetch.timeout_s):
             snapshot = await _fetch(provider, strategy, login, settings)
-        _keep(snapshot, login)
     except TimeoutError:
         error: VibeusageError = Unavailable(f"{provider.name} took longer than {settings.fetch.timeout_s:g} s")
     except VibeusageError as exc:
@@ -101,7 +125,7 @@ async def _ask(provider: Provider, gates: dict[str, gate.Gate], settings: config
     else:
         gates[provider.id] = gate.after_success(fingerprint, settings.fetch.interval_s, now)
         attempt = FetchAttempt(strategy=strategy.name, success=True, duration_ms=_ms_since(started))
-        return FetchOutcome(
+        outcome = FetchOutcome(
             provider_id=provider.id,
             success=True,
             snapshot=snapshot,
@@ -109,6 +133,11 @@ async def _ask(provider: Provider, gates: dict[str, gate.Gate], settings: config
             attempts=(attempt,),
             is_fresh=True,
         )
+        try:
+            _keep(snapshot, login)
+        except StorageError as exc:
+            return _unstored(outcome, exc)
+        return outcome
     attempt = FetchAttempt(strategy=strategy.name, success=False, duration_ms=_ms_since(started), error=str(error))
     return _failed(provider, gates, error, fingerprint, settings, attempts=(attempt,))
 

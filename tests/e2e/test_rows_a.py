@@ -532,6 +532,9 @@ def test_a8_no_second_request_while_one_runs(cache_dir, config_dir):
 def test_a8_nothing_is_started_when_there_is_nobody_to_ask(text, cache_dir, config_dir):
     config_dir.mkdir(mode=0o700)
     (config_dir / "config.toml").write_text(text)
+    assert lines(1) == {(0, b"")}  # at most once a refresher looks who is enabled
+    assert faults.settled(cache_dir) == []
+    no_attempts(cache_dir)
     assert lines(3) == {(0, b"")}
     assert list(cache_dir.glob("attempt-*")) == []
 

@@ -6,7 +6,7 @@ import sys
 import msgspec
 
 from vibeusage import render
-from vibeusage.errors import EXIT_CODES
+from vibeusage.errors import EXIT_CODES, StorageError
 from vibeusage.models import FetchOutcome
 from vibeusage.refresh import refresh
 
@@ -26,7 +26,10 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(msgspec.json.encode({"schema": 1, "outcomes": outcomes}).decode() + "\n")
     elif not args.quiet:
         for outcome in outcomes:
-            print(_sentence(outcome), file=sys.stdout if outcome.success else sys.stderr)
+            if outcome.success:
+                print(_numbers(outcome))
+        for sentence in dict.fromkeys(_reason(outcome) for outcome in outcomes if outcome.error):
+            print(sentence, file=sys.stderr)
     return exit_code(outcomes)
 
 
@@ -38,10 +41,17 @@ def exit_code(outcomes: list[FetchOutcome]) -> int:
     return EXIT_PARTIAL if len(failed) < len(outcomes) else EXIT_CODES.get(failed[0].category, 1)
 
 
-def _sentence(outcome: FetchOutcome) -> str:
-    name = render.plain(outcome.provider_id)
-    if outcome.error:
-        hint = f"\n  {render.plain(outcome.error.hint)}" if outcome.error.hint else ""
-        return f"{name}: {render.plain(outcome.error.message)}{hint}"
+def _numbers(outcome: FetchOutcome) -> str:
     periods = outcome.snapshot.periods if outcome.snapshot else ()
-    return f"{name}: " + ", ".join(f"{render.plain(period.name)} {period.utilization:g}%" for period in periods)
+    texts = [f"{render.plain(period.name)} {period.utilization:g}%" for period in periods]
+    return f"{render.plain(outcome.provider_id)}: " + ", ".join(texts)
+
+
+def _reason(outcome: FetchOutcome) -> str:
+    """What went wrong; a file that cannot be written is nobody's own trouble and said once."""
+    error = outcome.error
+    if error is None:
+        return ""
+    name = "vibeusage" if error.category == StorageError.category else outcome.provider_id
+    hint = f"\n  {render.plain(error.hint)}" if error.hint else ""
+    return f"{render.plain(name)}: {render.plain(error.message)}{hint}"
