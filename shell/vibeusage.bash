@@ -7,11 +7,11 @@
 # VIBEUSAGE_COMMAND   the program, if not `vibeusage` on PATH
 #
 # Sets VIBEUSAGE_SEGMENT (text, colours between bytes 1 and 2; empty: nothing to show) and, for itself, _vibeusage_now,
-# _until, _due, _looked, _started (epoch seconds), _dir (cache folder), _mono (1: no colours), _pid (last renderer) and
+# _due, _looked, _started (epoch seconds), _dir (cache folder), _mono (1: no colours), _pid (last renderer) and
 # _epoch (shell start, where bash is older than 4.2).
 #
-# Our part of PS1 stands between two pairs of empty \[\]. With promptvars (the default) it names the variable. Without, it
-# is the text itself, each `$` cut off by one more \[\] and each backtick turned into ': inert even if the option changes.
+# Our part of PS1 stands between two pairs of empty \[\]. With promptvars (the default) it names the variable. Without,
+# it is the text, `$` cut off by one more \[\] and backtick turned into ': inert should the option change.
 
 case $- in *i*) ;; *) \builtin return 0 ;; esac
 if \builtin shopt -q expand_aliases; then _vibeusage_aliases=1; \builtin shopt -u expand_aliases; fi
@@ -36,7 +36,6 @@ _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   [ "$at" -le "$now" ] && [ "$now" -lt "$until" ] && [ "$due" -ge 0 ] || return 1
   VIBEUSAGE_SEGMENT=$rest _vibeusage_due=$due _vibeusage_looked=$now
 }
-
 _vibeusage_start() {  # one renderer at a time; one that takes a minute is given up
   local program=${VIBEUSAGE_COMMAND:-vibeusage} age=$((_vibeusage_now - _vibeusage_started))
   [[ $_vibeusage_dir == /* && ( $age -ge $1 || $age -lt 0 ) ]] && builtin type -P "$program" >/dev/null || return 0
@@ -48,7 +47,6 @@ _vibeusage_start() {  # one renderer at a time; one that takes a minute is given
     builtin printf %s "$!"
   )
 }
-
 _vibeusage_place() {
   local mark='\[\]\[\]' text=$VIBEUSAGE_SEGMENT ps=${PS1-} backslash=\\ cut='$\[\]' quote="'"
   case $ps in *"$mark"*"$mark"*) ps=${ps%%"$mark"*}${ps#*"$mark"*"$mark"} ;; esac
@@ -62,7 +60,6 @@ _vibeusage_place() {
   if [[ $text && ${VIBEUSAGE_PROMPT-} != none && $ps != *VIBEUSAGE_SEGMENT* ]]; then ps="$mark$text $mark$ps"; fi
   if [[ $ps != "${PS1-}" ]]; then PS1=$ps; fi
 }
-
 _vibeusage_prompt() {
   local result=$?
   builtin printf -v _vibeusage_now '%(%s)T' -1 2>/dev/null || _vibeusage_now=$((_vibeusage_epoch + SECONDS))
@@ -73,7 +70,6 @@ _vibeusage_prompt() {
   case $- in *e*) return 0 ;; esac  # with `set -e` a failure here would end the shell
   return "$result"
 }
-
 _vibeusage_complete() {
   local words='' IFS=$' \t\n'
   case $COMP_CWORD-${COMP_WORDS[1]} in

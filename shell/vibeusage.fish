@@ -6,9 +6,8 @@
 # VIBEUSAGE_COMMAND   the program, if not `vibeusage` on PATH
 #
 # Sets VIBEUSAGE_SEGMENT (text with SGR colours; empty: nothing to show) and, for itself, _vibeusage_dir (cache folder),
-# _mono (+mono: no colours), _state (ok, due, bad), _now, _looked, _started (epoch seconds), _flying (1: a renderer runs).
-# SIGURG, which does nothing elsewhere, tells this shell that the renderer has ended. fish before 3.5 has no clock of its
-# own: there each look costs one `date`.
+# _mono (+mono: no colours), _now, _due, _looked, _started (epoch seconds), _flying (1: a renderer runs). SIGURG, which
+# does nothing elsewhere, tells this shell that the renderer has ended. fish before 3.5 has no clock: one `date` a look.
 
 status is-interactive; or return 0
 set -g VIBEUSAGE_SEGMENT ''
@@ -16,7 +15,7 @@ set -g _vibeusage_looked 0
 set -q _vibeusage_started; or set -g _vibeusage_started 0
 set -q _vibeusage_flying; or set -g _vibeusage_flying 0
 set -g _vibeusage_caches $HOME/.cache
-test -d $HOME/Library/Caches; and test (command uname) = Darwin; and set -g _vibeusage_caches $HOME/Library/Caches
+test -d $HOME/Library/Caches; and test (command uname) = Darwin; and set _vibeusage_caches $HOME/Library/Caches
 
 function _vibeusage_clock
     while builtin -q path # a time stamp plus its age is now, unless the stamp changed in between
@@ -25,10 +24,8 @@ function _vibeusage_clock
     end
     set -g _vibeusage_now (command date +%s)
 end
-
-function _vibeusage_read
+function _vibeusage_read # 0: VIBEUSAGE_SEGMENT may be shown
     set -g VIBEUSAGE_SEGMENT ''
-    set -g _vibeusage_state bad
     set -g _vibeusage_looked 0
     set -g _vibeusage_mono ''
     test -n "$NO_COLOR$VIBEUSAGE_NO_COLOR" -o "$TERM" = dumb; and set _vibeusage_mono +mono
@@ -41,31 +38,28 @@ function _vibeusage_read
     read -lz raw <$file
     set -l lines (string split \n -- $raw)
     set -l head (string split ' ' -- $lines[1])
-    test "$head[1..2]" = 'vibeusage-segment 1' -a -n "$token" -a "$head[4]" = "$token"; or return
+    test -n "$token" -a "$head[1] $head[2] $head[4]" = "vibeusage-segment 1 $token"; or return
     string match -qr '^(\d{1,15} ){3}$' -- "$head[3] $head[5] $head[6] "; or return
     test $head[6] -le $_vibeusage_now -a $_vibeusage_now -lt $head[3]; or return
     set VIBEUSAGE_SEGMENT "$lines[2]"
     set _vibeusage_looked $_vibeusage_now
-    test $_vibeusage_now -ge $head[5]; and set _vibeusage_state due; or set _vibeusage_state ok
+    set -g _vibeusage_due $head[5]
 end
-
-function _vibeusage_start
+function _vibeusage_start # one renderer at a time, none within $argv seconds of the last start; a minute is given up
     set -l program vibeusage
     test -n "$VIBEUSAGE_COMMAND"; and set program $VIBEUSAGE_COMMAND
     set -l age (builtin math $_vibeusage_now - $_vibeusage_started)
-    test $age -ge $argv[1] -o $age -lt 0; or return
-    test $_vibeusage_flying = 1 -a $age -lt 60; and return # one that takes a minute is given up
+    test $age -lt 0 -o $age -ge $argv -a \( $_vibeusage_flying = 0 -o $age -ge 60 \); or return
     string match -q '/*' -- $_vibeusage_dir; and command -q $program; or return
     set -g _vibeusage_started $_vibeusage_now
     set -g _vibeusage_flying 1
-    set -l last $last_pid
+    set -l last $last_pid # stays the user's
     set -lx VIBEUSAGE_CACHE_DIR $_vibeusage_dir
     set -lx NO_COLOR $_vibeusage_mono
-    command sh -c 'trap "" HUP INT QUIT TSTP; "$@"; kill -URG "$0"' $fish_pid $program line fish </dev/null >/dev/null 2>/dev/null &
+    command sh -c 'trap "" HUP INT QUIT TSTP; "$@"; kill -URG "$0"' $fish_pid $program line fish &>/dev/null </dev/null &
     builtin disown $last_pid 2>/dev/null
     set -g last_pid $last
 end
-
 function _vibeusage_landed --on-signal URG
     set -g _vibeusage_flying 0
     set -l old "$VIBEUSAGE_SEGMENT"
@@ -73,39 +67,34 @@ function _vibeusage_landed --on-signal URG
     _vibeusage_read
     test "$old" = "$VIBEUSAGE_SEGMENT"; or builtin commandline -f repaint
 end
-
 function _vibeusage_prompt --on-event fish_prompt
     _vibeusage_clock
-    if test "$_vibeusage_now" != "$_vibeusage_looked"
-        _vibeusage_read
-        test $_vibeusage_state = bad; and _vibeusage_start 2
-        test $_vibeusage_state = due; and _vibeusage_start 60
+    if test $_vibeusage_now != $_vibeusage_looked
+        _vibeusage_read; or _vibeusage_start 2
+        test $_vibeusage_looked != 0; and test $_vibeusage_now -ge $_vibeusage_due; and _vibeusage_start 60
     end
-    _vibeusage_wrap
+    builtin functions -q _vibeusage_wrap; and _vibeusage_wrap
 end
-
 function _vibeusage_wrap # once, at the first prompt: by then config.fish and the theme have defined theirs
-    function _vibeusage_wrap
-    end
+    builtin functions -e _vibeusage_wrap
     builtin functions fish_prompt fish_mode_prompt fish_right_prompt | string match -q '*VIBEUSAGE_SEGMENT*'; and return
     builtin functions -e _vibeusage_inner
-    switch "$VIBEUSAGE_PROMPT"
-        case left # drawn in front of fish_prompt, which so keeps its view of $status and $pipestatus
-            builtin functions -q fish_mode_prompt; and builtin functions -c fish_mode_prompt _vibeusage_inner
-            function fish_mode_prompt
-                test -n "$VIBEUSAGE_SEGMENT"; and builtin printf '%s ' "$VIBEUSAGE_SEGMENT"
-                builtin functions -q _vibeusage_inner; and _vibeusage_inner
-            end
-        case right ''
-            builtin functions -q fish_right_prompt; or function fish_right_prompt; end
-            builtin functions -c fish_right_prompt _vibeusage_inner
-            function fish_right_prompt
-                set -l before (_vibeusage_inner)
-                string join -n ' ' -- (string join '' -- $before) "$VIBEUSAGE_SEGMENT"
-            end
+    if test "$VIBEUSAGE_PROMPT" = left # drawn in front of fish_prompt, which so keeps its view of $status and $pipestatus
+        builtin functions -q fish_mode_prompt; or function fish_mode_prompt; end
+        builtin functions -c fish_mode_prompt _vibeusage_inner
+        function fish_mode_prompt
+            test -n "$VIBEUSAGE_SEGMENT"; and builtin printf '%s ' "$VIBEUSAGE_SEGMENT"
+            _vibeusage_inner
+        end
+    else if test "$VIBEUSAGE_PROMPT" != none
+        builtin functions -q fish_right_prompt; or function fish_right_prompt; end
+        builtin functions -c fish_right_prompt _vibeusage_inner
+        function fish_right_prompt
+            set -l before (_vibeusage_inner)
+            string join -n ' ' -- (string join '' -- $before) "$VIBEUSAGE_SEGMENT"
+        end
     end
 end
-
-complete -c vibeusage -f -n __fish_use_subcommand -a 'usage line harvest refresh config cache init install uninstall demo'
-complete -c vibeusage -f -n '__fish_seen_subcommand_from line' -a 'tmux starship zsh bash fish claude-code copilot qwen
+builtin complete -c vibeusage -f -n __fish_use_subcommand -a 'usage line harvest refresh config cache init install uninstall demo'
+builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from line' -a 'tmux starship zsh bash fish claude-code copilot qwen
     cursor agy waybar i3blocks polybar screen zjstatus swiftbar plain ansi json'

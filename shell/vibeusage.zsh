@@ -4,31 +4,28 @@
 #
 # VIBEUSAGE_PROMPT    right (default), left, or none to place the text yourself, in single quotes so that nothing in it
 #                     runs: setopt prompt_subst; PROMPT='${VIBEUSAGE_SEGMENT} %# '. With powerlevel10k, name `vibeusage`
-#                     in POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS.
-# VIBEUSAGE_COMMAND   the program, if not `vibeusage` on PATH
+#                     in POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS. VIBEUSAGE_COMMAND: the program, if not on PATH.
 #
 # Sets VIBEUSAGE_SEGMENT (text with %F{} colours, every other % doubled; empty: nothing to show) and, for itself,
-# _vibeusage_dir (cache folder), _mono (1: no colours), _until, _due, _looked, _started (epoch seconds), _fd (a pipe, open
-# while the renderer runs). Our part of the prompt stands between two pairs of empty %{%}. With prompt_subst it names the
+# _vibeusage_dir (cache folder), _mono (1: no colours), _due, _looked, _started (epoch seconds), _fd (a pipe, open while
+# the renderer runs). Our part of the prompt stands between two pairs of empty %{%}. With prompt_subst it names the
 # variable. Without, it is the text, `$` cut off by one more %{%} and backtick turned into ': inert should the option change.
 
 [[ -o interactive ]] || 'builtin' 'return' 0
-'builtin' 'zmodload' zsh/datetime zsh/parameter zsh/system zsh/zle 2>/dev/null || 'builtin' 'return' 0
+'builtin' 'zmodload' zsh/datetime zsh/parameter zsh/zle 2>/dev/null || 'builtin' 'return' 0
 if [[ -o aliases ]]; then 'builtin' 'typeset' -g _vibeusage_aliases=1; 'builtin' 'setopt' no_aliases; fi
-typeset -g VIBEUSAGE_SEGMENT= _vibeusage_dir= _vibeusage_mono= _vibeusage_due=0 _vibeusage_looked=0
-typeset -g _vibeusage_started="${_vibeusage_started-0}" _vibeusage_fd="${_vibeusage_fd-}"
+typeset -g VIBEUSAGE_SEGMENT= _vibeusage_looked=0 _vibeusage_started="${_vibeusage_started-0}" _vibeusage_fd="${_vibeusage_fd-}"
 
 _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   builtin emulate -L zsh -o no_err_exit -o no_err_return
-  local file raw token cache=$HOME/.cache
+  local cache=$HOME/.cache raw token
   [[ $OSTYPE != darwin* ]] || cache=$HOME/Library/Caches
   [[ $XDG_CACHE_HOME != /* ]] || cache=$XDG_CACHE_HOME
   typeset -g VIBEUSAGE_SEGMENT= _vibeusage_dir=${VIBEUSAGE_CACHE_DIR:-$cache/vibeusage} _vibeusage_looked=0
-  typeset -g _vibeusage_mono=${NO_COLOR:+1}${VIBEUSAGE_NO_COLOR:+1}
-  [[ $TERM != dumb ]] || _vibeusage_mono=1
-  file=$_vibeusage_dir/segments/zsh${_vibeusage_mono:++mono}
-  [[ -f $file && -r $file && -f $_vibeusage_dir/generation && -r $_vibeusage_dir/generation ]] || return 1
-  { raw=$(<$file) token=$(<$_vibeusage_dir/generation) } 2>/dev/null
+  typeset -g _vibeusage_mono=${NO_COLOR:+1}${VIBEUSAGE_NO_COLOR:+1}${${(M)TERM:#dumb}:+1}
+  local file=$_vibeusage_dir/segments/zsh${_vibeusage_mono:++mono} generation=$_vibeusage_dir/generation
+  [[ -f $file && -f $generation ]] || return 1
+  { raw=$(<$file) token=$(<$generation) } 2>/dev/null
   local -a head=(${=raw%%$'\n'*})
   [[ "$head[1] $head[2] $head[4]" == "vibeusage-segment 1 $token" && -n $token && -n $head[6] ]] || return 1
   [[ $head[3]$head[5]$head[6] == <-> && $#head[3] -lt 16 && $#head[5] -lt 16 && $#head[6] -lt 16 ]] || return 1
@@ -36,56 +33,38 @@ _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   [[ $raw != *$'\n'* ]] || VIBEUSAGE_SEGMENT=${${raw#*$'\n'}%%$'\n'*}
   typeset -g _vibeusage_due=$head[5] _vibeusage_looked=$EPOCHSECONDS
 }
-
 _vibeusage_start() {  # one renderer at a time, and none within $1 seconds of the last start
   builtin emulate -L zsh -o no_err_exit -o no_err_return
   local age=$(( EPOCHSECONDS - _vibeusage_started )) program=${VIBEUSAGE_COMMAND:-vibeusage}
-  (( age < 0 || age >= $1 )) && [[ $_vibeusage_dir == /* ]] && _vibeusage_landed && whence -p "$program" >/dev/null || return 0
+  (( age < 0 || age >= $1 )) && [[ -z $_vibeusage_fd && $_vibeusage_dir == /* ]] && whence -p "$program" >/dev/null || return 0
   _vibeusage_started=$EPOCHSECONDS
   exec {_vibeusage_fd}< <(
-    trap '' HUP INT QUIT TSTP  # keys pressed at the prompt are not for the renderer
-    exec 3>&1 >/dev/null 2>&1 </dev/null
+    trap '' HUP INT QUIT TSTP; exec 3>&1 >/dev/null 2>&1 </dev/null
     VIBEUSAGE_CACHE_DIR=$_vibeusage_dir NO_COLOR=$_vibeusage_mono exec "$program" line zsh
   )
   zle -F $_vibeusage_fd _vibeusage_redraw
 }
-
-_vibeusage_landed() {  # 0: no renderer runs (any more)
-  builtin emulate -L zsh -o no_err_exit -o no_err_return
-  local rest
-  [[ -n $_vibeusage_fd ]] || return 0
-  sysread -t 0 -i $_vibeusage_fd rest
-  [[ $? == 5 ]] || return 1  # 5: end of file
+_vibeusage_redraw() {  # called by zle once the renderer, and so its pipe, has ended
+  local old="${VIBEUSAGE_SEGMENT-}"
   zle -F $_vibeusage_fd
   exec {_vibeusage_fd}<&-
   _vibeusage_fd=
-}
-
-_vibeusage_place() {
-  local subst='' bang=''
-  [[ ! -o prompt_subst ]] || subst=1
-  [[ ! -o prompt_bang ]] || bang=1
-  builtin emulate -L zsh -o no_err_exit -o no_err_return
-  local mark='%{%}%{%}' text=$VIBEUSAGE_SEGMENT name='${VIBEUSAGE_SEGMENT-}' quote="'"
-  PROMPT=${(S)PROMPT/"$mark"*"$mark"} RPROMPT=${(S)RPROMPT/"$mark"*"$mark"}
-  [[ -n $text && $PROMPT$RPROMPT != *VIBEUSAGE_SEGMENT* && -z $functions[p10k] ]] || return 0
-  [[ -z $bang ]] || text=${text//'!'/!!} name='${VIBEUSAGE_SEGMENT//\!/!!}'
-  text=${${text//'$'/'$%{%}'}//'`'/$quote}
-  [[ -z $subst ]] || text=$name
-  case ${VIBEUSAGE_PROMPT:-right} in
-    right) RPROMPT+=$mark${RPROMPT:+ }$text$mark ;;
-    left) PROMPT=$mark$text' '$mark$PROMPT ;;
-  esac
-}
-
-_vibeusage_redraw() {  # called by zle when the renderer has ended
-  local old="${VIBEUSAGE_SEGMENT-}"
-  _vibeusage_landed && _vibeusage_read
+  _vibeusage_read || _vibeusage_start 10  # a long command ran meanwhile: what was stored then has expired
   if [[ "$old" == "${VIBEUSAGE_SEGMENT-}" ]]; then return 0; fi
   _vibeusage_place
   if [[ "${WIDGET-}" != *complet* && "${WIDGET-}" != *menu* && "${WIDGET-}" != *search* ]] && zle; then zle reset-prompt; fi
 }
-
+_vibeusage_place() {
+  local subst="${options[prompt_subst]}" bang="${options[prompt_bang]}"
+  builtin emulate -L zsh -o no_err_exit -o no_err_return
+  local mark='%{%}%{%}' text=$VIBEUSAGE_SEGMENT name='${VIBEUSAGE_SEGMENT-}' quote="'"
+  PROMPT=${(S)PROMPT/"$mark"*"$mark"} RPROMPT=${(S)RPROMPT/"$mark"*"$mark"}
+  [[ -n $text && $PROMPT$RPROMPT != *VIBEUSAGE_SEGMENT* && -z $functions[p10k] ]] || return 0
+  [[ $bang == off ]] || text=${text//'!'/!!} name='${VIBEUSAGE_SEGMENT//\!/!!}'
+  [[ $subst == on ]] && text=$name || text=${${text//'$'/'$%{%}'}//'`'/$quote}
+  [[ ${VIBEUSAGE_PROMPT:-right} != right ]] || RPROMPT+=$mark${RPROMPT:+ }$text$mark
+  [[ $VIBEUSAGE_PROMPT != left ]] || PROMPT=$mark$text' '$mark$PROMPT
+}
 _vibeusage_precmd() {
   local result=$?
   if [[ "$_vibeusage_looked" == "$EPOCHSECONDS" ]]; then :
@@ -94,11 +73,7 @@ _vibeusage_precmd() {
   _vibeusage_place
   return $result
 }
-
-prompt_vibeusage() {  # powerlevel10k expands the name at each draw, so that a redraw shows the new text
-  p10k segment -c '${VIBEUSAGE_SEGMENT-}' -e -t '${VIBEUSAGE_SEGMENT-}'
-}
-
+prompt_vibeusage() { p10k segment -c '${VIBEUSAGE_SEGMENT-}' -e -t '${VIBEUSAGE_SEGMENT-}' }  # expanded at each draw
 _vibeusage_complete() {
   case $CURRENT$words[2] in
     2*) compadd -- usage line harvest refresh config cache init install uninstall demo ;;
@@ -106,12 +81,10 @@ _vibeusage_complete() {
       zjstatus swiftbar plain ansi json ;;
   esac
 }
-
 vibeusage_plugin_unload() {
   builtin emulate -L zsh
-  precmd_functions=(${precmd_functions:#_vibeusage_precmd})
+  precmd_functions=(${precmd_functions:#_vibeusage_precmd}) VIBEUSAGE_SEGMENT=
   [[ -z $_vibeusage_fd ]] || { zle -F $_vibeusage_fd; exec {_vibeusage_fd}<&- }
-  VIBEUSAGE_SEGMENT=
   _vibeusage_place
   unset VIBEUSAGE_SEGMENT ${(k)parameters[(I)_vibeusage_*]}
   unfunction prompt_vibeusage vibeusage_plugin_unload ${(k)functions[(I)_vibeusage_*]}

@@ -1,6 +1,7 @@
 """Real programs against a cache folder written by hand and a `vibeusage` that only keeps a log."""
 
 import dataclasses
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,6 +96,14 @@ def fake(tmp_path: Path, cache: Cache) -> Fake:
     fake.takes(0)
     fake.will_store("")
     return fake
+
+
+@pytest.fixture
+def real(fake: Fake, line_tsv) -> None:
+    """The real program in the place of the fake one, with one window, 42 % used, in its cache."""
+    fake.program.write_text(f"#!/bin/sh\nexec {sys.executable} -P -m vibeusage \"$@\"\n")
+    now = int(time.time())
+    line_tsv(("period", "claude", "Session (5h)", "5h", 18_000, 42.0, now + 7_300, now, "oauth", "window"))
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ class Terminal:
         self._stream.feed(data)
         return bool(data)
 
-    def settle(self, quiet_s: float = 0.15) -> str:
+    def settle(self, quiet_s: float = 0.1) -> str:
         while self.pump(quiet_s):
             pass
         return self.text()
@@ -123,7 +123,7 @@ def differences(seen: Terminal, expected: Terminal) -> list[str]:
         for one in (seen, expected):
             one.send(keys)
         for one in (seen, expected):
-            one.settle(0.04)
+            one.settle(0.03)
         end = time.monotonic() + 3
         while (same := (seen.text(), seen.cursor()) == (expected.text(), expected.cursor())) is False:
             if time.monotonic() > end:

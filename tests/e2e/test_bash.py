@@ -70,7 +70,7 @@ def test_a_hundred_prompts_start_no_process(bash, require, cache, tmp_path):
 def test_an_invalid_segment_starts_one_renderer_behind_the_prompt(bash, cache, fake):
     cache.store("bash", TEXT, token="an older one")
     fake.will_store(cache.segment("90% new\n"))
-    fake.takes(2)
+    fake.takes(1.5)
     shell = bash(COUNTING + "SOURCE; sleep 0 & wait; echo last $!")
     shell.wait("p1>")
     shell.send(ENTER * 20)
@@ -140,9 +140,10 @@ def test_a_segment_that_may_not_be_shown_is_not(bash, cache, tmp_path, head):
 
 def test_a_segment_expires_under_a_running_shell(bash, cache):
     cache.store("bash", TEXT, valid_s=2)
+    end = int(time.time()) + 2
     shell = bash("PS1='> '; SOURCE")
     shell.wait("ok >")
-    time.sleep(2.1)
+    time.sleep(max(0, end - time.time()) + 0.05)
     shell.run("clear")
     shell.wait(r"\A>\Z")
 
@@ -165,7 +166,7 @@ def test_without_the_program_nothing_happens(bash, fake):
     shell = bash("PS1='> '; SOURCE", PATH="/usr/bin:/bin")
     shell.wait("^>")
     shell.run("echo status $?")
-    assert shell.wait("^status 0$").endswith(">")
+    assert shell.wait("^status 0\n>").splitlines()[0].startswith(">")
 
 
 def test_another_program_can_be_named(bash, fake, tmp_path):
@@ -197,7 +198,7 @@ def test_aliases_and_functions_do_not_get_in(bash, cache):
     shell = bash(f"PS1='> '; read() {{ echo OOPS; }}; printf() {{ echo OOPS; }}\n{aliases}\n\\SOURCE")
     assert shell.wait(r">\Z") == "42% ok >"
     shell.run("declare works")
-    shell.wait("^OOPS works$")
+    shell.wait("^OOPS.* works$")
 
 
 @pytest.mark.parametrize(
@@ -261,8 +262,7 @@ def test_a_prompt_saved_and_restored_by_others_shows_one_fresh_text(bash, cache,
     shell.run('saved=$PS1; PS1="(venv) $PS1"')
     shell.wait(r"^42% ok \(venv\) >")
     cache.store("bash", "43%\n")
-    time.sleep(1.1)
-    shell.run("PS1=$saved; clear")
+    shell.run("_vibeusage_looked= PS1=$saved; clear")
     shell.wait(r"\A43% >\Z")
 
 
@@ -289,3 +289,13 @@ def test_commands_and_targets_are_completed(bash, cache):
 def test_shellcheck_has_nothing_to_say(require):
     done = subprocess.run([require("shellcheck"), "-s", "bash", str(SCRIPT)], capture_output=True, text=True, check=False)
     assert done.stdout == ""
+
+
+def test_what_the_real_program_stores_is_drawn(bash, real):
+    shell = bash("PS1='> '; SOURCE")
+    shell.wait("^>")
+    end = time.monotonic() + 5
+    while "42%" not in shell.text() and time.monotonic() < end:  # drawn at the next prompt
+        shell.run("")
+        shell.settle()
+    shell.wait("42%")

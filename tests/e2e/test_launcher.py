@@ -91,10 +91,9 @@ INVALID = [
 
 @pytest.mark.parametrize("head", INVALID)
 def test_a_segment_that_may_not_be_shown_goes_to_the_program(sh, cache, env, fake, head):
-    cache.store("tmux", "old\n", **head)
+    cache.store("tmux+--bar+5", "old\n", **head)
     assert run(sh, "tmux", "--bar", "5", env=env) == (0, b"", b"")
-    assert run(sh, "tmux", env=env) == (0, b"", b"")
-    assert [line.split(" /dev/null")[0] for line in fake.log("end")] == ["line tmux --bar 5", "line tmux"]
+    assert [line.split(" /dev/null")[0] for line in fake.log("end")] == ["line tmux --bar 5"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_the_document_on_stdin_reaches_the_program(sh, env, tmp_path):
 
 @pytest.mark.parametrize("file", ["generation", "segments/tmux"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "fifo", "folder", "NUL bytes"])
-def test_a_broken_cache_goes_to_the_program_in_silence(sh, cache, env, fake, file, damage):
+def test_a_broken_cache_goes_to_the_program_in_silence(cache, env, fake, file, damage):
     cache.store("tmux", "old\n")
     path = cache.folder / file
     path.unlink()
@@ -140,13 +139,14 @@ def test_a_broken_cache_goes_to_the_program_in_silence(sh, cache, env, fake, fil
             os.mkfifo(path)
         case "folder":
             path.mkdir()
-    assert run(sh, "tmux", env=env) == (0, b"", b"")
+    assert run(LAUNCHER, "tmux", env=env) == (0, b"", b"")
     assert len(fake.log("end")) == 1
 
 
-def test_a_due_refresh_prints_at_once_and_is_handed_over_behind(sh, cache, env, fake):
-    cache.store("tmux", "42%\n", due_s=-1)
-    fake.takes(1)
+@pytest.mark.parametrize("head", [{"due_s": -1}, {"refresh_due_up": -1795315040}], ids=["since a second", "since before this boot"])
+def test_a_due_refresh_prints_at_once_and_is_handed_over_behind(sh, cache, env, fake, head):
+    cache.store("tmux", "42%\n", **head)
+    fake.takes(0.5)
     assert run(sh, "tmux", env=env) == (0, b"42%\n", b"")
     assert fake.log("end") == [], "the launcher waited for the program"
     assert fake.wait("end") == ["line tmux /dev/null /dev/null /dev/null"]
@@ -200,6 +200,13 @@ def test_a_relative_folder_of_ours_is_for_the_program_to_refuse(sh, cache, env, 
     fake.will_store("")
     assert run(sh, "tmux", env=env | {"VIBEUSAGE_CACHE_DIR": "cache"}, cwd=tmp_path)[1] == b""
     assert len(fake.log("end")) == 1
+
+
+def test_what_the_real_program_stores_is_printed_without_it(real, env, fake):
+    first = run(LAUNCHER, "tmux", "--show", "used", env=env)
+    assert b"42%" in first[1]
+    fake.program.unlink()
+    assert run(LAUNCHER, "tmux", "--show", "used", env=env) == first
 
 
 def test_a_segment_expires(cache, env):

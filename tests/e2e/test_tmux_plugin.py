@@ -93,16 +93,15 @@ def test_a_link_in_the_plugin_folder_finds_the_launcher(tmux, tmp_path):
     assert tmux("show-option", "-gqv", "status-right") == f"#({LAUNCHER} tmux)"
 
 
-def test_the_stored_segment_is_drawn_in_its_colour(require, terminal, cache, tmp_path, fake):
+def test_the_stored_segment_is_drawn_in_its_colour(require, terminal, tmux, cache, tmp_path, fake):
     cache.store("tmux", "#[fg=red]90%#[default] ##1\n")
-    config = tmp_path / "tmux.conf"
-    config.write_text(f"set -g status-style bg=default\nset -g status-right '[#{{vibeusage}}]'\nrun-shell '{PLUGIN}'\n")
-    screen = terminal([require("tmux"), "-S", str(tmp_path / "socket"), "-f", str(config), "new-session", "sleep 60"])
+    tmux("set-option", "-g", "status-style", "bg=default")
+    tmux("set-option", "-g", "status-right", "[#{vibeusage}]")
+    load(tmux)
+    screen = terminal([require("tmux"), "-S", str(tmp_path / "socket"), "attach-session"])
     screen.wait(r"\[90% #1\]$")
     assert screen.colours("90%") == {"red"}
     assert fake.log("start") == []
-    screen.send("\x02:kill-server\r")
-    screen.ended()
 
 
 def test_the_plugin_and_the_launcher_can_be_executed():
