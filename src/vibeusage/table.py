@@ -35,7 +35,7 @@ class Table:
 
 
 def parse(text, magic, now):
-    """The table in `text`, or None when its first row is not ours."""
+    """The table in `text`, empty when a newer version wrote it; None when its first row is not ours."""
     lines = text.split("\n")
     head = lines[0].split("\t")
     if len(head) < 2 or head[0] != magic:
@@ -43,7 +43,7 @@ def parse(text, magic, now):
     table = Table()
     table.version = head[1]
     if table.version != VERSION:
-        return table
+        return table if _is_newer(table.version) else None
     if magic == LINE_MAGIC:
         try:
             table.stamp, table.refresh_due_at = head[2], int(head[3])
@@ -55,6 +55,10 @@ def parse(text, magic, now):
         except (ValueError, IndexError, OverflowError):
             continue
     return table
+
+
+def _is_newer(version):
+    return version.isdecimal() and len(version) < 10 and int(version) > int(VERSION)
 
 
 def _take(table, row, now):
