@@ -122,7 +122,8 @@ def compile_line(*, nobody_to_ask: bool = False) -> str:
         path = paths.cache_dir() / "line.tsv"
         with contextlib.suppress(StorageError):
             old = (files.read_private(path) or b"").decode("utf-8", "replace")
-            if _is_newer(old):
+            known = table.parse(old, table.LINE_MAGIC, 0)
+            if known and known.version != table.VERSION:
                 break
             if old != text:
                 files.write_private(path, text.encode())
@@ -132,13 +133,6 @@ def compile_line(*, nobody_to_ask: bool = False) -> str:
         if _inputs() == before:
             break
     return text
-
-
-def _is_newer(text: str) -> bool:
-    """Whether a table was written by a newer version than this one."""
-    magic, _, version = text.partition("\n")[0].partition("\t")
-    version = version.partition("\t")[0]
-    return magic == table.LINE_MAGIC and version.isdecimal() and int(version[:9]) > int(table.VERSION)
 
 
 def new_generation() -> None:
@@ -152,11 +146,14 @@ def new_generation() -> None:
         raise
 
 
-def clear(account: str | None = None) -> list[Path]:
-    """Remove what is stored of one account (a provider id means all its accounts), or everything; what went."""
+def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
+    """Remove what is stored of one account (unless `exact`, a provider id means all its accounts), or everything.
+
+    Returns what went.
+    """
     folder = paths.cache_dir()
     kinds = ("snapshots", "observations", "status", "org-ids")
-    gone = [path for kind in kinds for path in _listed(kind) if account is None or _belongs(path, account)]
+    gone = [path for kind in kinds for path in _listed(kind) if account is None or _belongs(path, account, exact)]
     if account is None:
         gone += [
             *_listed("segments"),
@@ -165,7 +162,7 @@ def clear(account: str | None = None) -> list[Path]:
     for path in gone:
         _remove(path)
     if account is not None:
-        gate.forget(account)
+        gate.forget(account, exact=exact)
     if gone or account is not None:
         compile_line()
     return [path.relative_to(folder) for path in gone]
@@ -191,9 +188,9 @@ def _remove(path: Path) -> None:
         raise StorageError(f"{path} cannot be removed: {exc.strerror}", hint="check the rights of its folder") from exc
 
 
-def _belongs(path: Path, account: str) -> bool:
+def _belongs(path: Path, account: str, exact: bool) -> bool:
     name = path.name.removesuffix(".json")
-    return name == account or name.partition("@")[0] == account
+    return name == account or (not exact and name.partition("@")[0] == account)
 
 
 def _listed(kind: str, suffix: str = "") -> list[Path]:

@@ -70,10 +70,12 @@ def _stored(kind: type[_Kind]) -> _Kind | None:
         return None
 
 
-def forget(account: str) -> None:
-    """Drop the gates of an account, or of all accounts of a provider."""
+def forget(account: str, *, exact: bool = False) -> None:
+    """Drop the gates of an account, or, unless `exact`, of all accounts of a provider."""
     gates = load()
-    kept = {name: gate for name, gate in gates.items() if account not in (name, name.partition("@")[0])}
+    kept = {
+        name: gate for name, gate in gates.items() if account != name and (exact or account != name.partition("@")[0])
+    }
     if kept != gates:
         save(kept)
 
@@ -81,7 +83,10 @@ def forget(account: str) -> None:
 def next_due_at(disabled: Collection[str]) -> int:
     """Epoch seconds of the earliest due time; 0 when nothing was ever asked."""
     gates = load().items()
-    return min((int(gate.due_at.timestamp()) for name, gate in gates if name not in disabled), default=0)
+    return min(
+        (int(gate.due_at.timestamp()) for name, gate in gates if not {name, name.partition("@")[0]} & {*disabled}),
+        default=0,
+    )
 
 
 def is_due(gate: Gate | None, now: datetime) -> bool:

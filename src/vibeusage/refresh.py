@@ -6,13 +6,14 @@ is given back. httpx is imported only when there is somebody to ask.
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import cache, config, credentials, files, gate, paths, providers
+from vibeusage import cache, config, credentials, files, gate, observe, paths, providers
 from vibeusage.errors import (
     ConfigError,
     NotConfigured,
@@ -55,12 +56,14 @@ def refresh(wanted: Sequence[str] = (), *, if_due: bool = False) -> list[FetchOu
         cache.tidy(time.time())
         gates = gate.load()
         now = datetime.now(UTC)
-        due = [name for name in chosen if not if_due or gate.is_due(gates.get(name), now)]
+        due = [name for name in chosen if not if_due or gate.is_due(gates.get(_account(name)), now)]
+        postponed = {} if wanted else _postponed(gates, set(map(_account, chosen)), settings, now)
+        gates.update(postponed)
         if due and if_due:
             gate.save(gates)  # a refresher that could not remember a cool-down must not ask
         outcomes = _ask_all(due, gates, settings)
         try:
-            if due:
+            if due or postponed:
                 gate.save(gates)
         except StorageError as exc:
             problem = problem or exc
@@ -75,6 +78,19 @@ def _unstored(outcome: FetchOutcome, problem: StorageError) -> FetchOutcome:
 
 def _fetch_error(error: VibeusageError) -> FetchError:
     return FetchError(category=error.category, message=str(error), hint=error.hint)
+
+
+def _account(name: str) -> str:
+    """The account that is in force for a provider: Claude Code keeps one login per config folder."""
+    return observe.claude_account(os.environ) if name == "claude" else name
+
+
+def _postponed(
+    gates: dict[str, gate.Gate], asked: set[str], settings: config.Config, now: datetime
+) -> dict[str, gate.Gate]:
+    """Later looks at accounts that are due and out of reach from here, lest the line starts us every minute."""
+    late = {name: known for name, known in gates.items() if name not in asked and gate.is_due(known, now)}
+    return {name: gate.looked(known, settings.fetch.interval_s, now) for name, known in late.items()}
 
 
 def _enabled(settings: config.Config, name: str) -> bool:
@@ -95,7 +111,7 @@ def _ask_all(names: list[str], gates: dict[str, gate.Gate], settings: config.Con
 
 def _has_login(provider: Provider) -> bool:
     try:
-        credentials.find(provider.strategies[0].login, provider.id, datetime.now(UTC))
+        credentials.find(provider.strategies[0].login, _account(provider.id), datetime.now(UTC))
     except NotConfigured:
         return False
     except (StrategyError, ConfigError):
@@ -110,11 +126,11 @@ def _not_configured(provider: Provider, gates: dict[str, gate.Gate], settings: c
 
 async def _ask(provider: Provider, gates: dict[str, gate.Gate], settings: config.Config) -> FetchOutcome:
     now, started = datetime.now(UTC), time.monotonic()
-    strategy, fingerprint = provider.strategies[0], ""
+    strategy, fingerprint, account = provider.strategies[0], "", _account(provider.id)
     try:
-        login = credentials.find(strategy.login, provider.id, now, strategy.owner)
+        login = credentials.find(strategy.login, account, now, strategy.owner)
         fingerprint = login.fingerprint
-        if until := gate.held_until(gates.get(provider.id), fingerprint, now):
+        if until := gate.held_until(gates.get(account), fingerprint, now):
             return _held(provider, gates, until, settings.fetch.interval_s, now)
         async with asyncio.timeout(settings.fetch.timeout_s):
             snapshot = await _fetch(provider, strategy, login, settings)
@@ -123,7 +139,7 @@ async def _ask(provider: Provider, gates: dict[str, gate.Gate], settings: config
     except VibeusageError as exc:
         error = exc
     else:
-        gates[provider.id] = gate.after_success(fingerprint, settings.fetch.interval_s, now)
+        gates[account] = gate.after_success(fingerprint, settings.fetch.interval_s, now)
         attempt = FetchAttempt(strategy=strategy.name, success=True, duration_ms=_ms_since(started))
         outcome = FetchOutcome(
             provider_id=provider.id,
@@ -152,12 +168,13 @@ def _failed(
     attempts: tuple[FetchAttempt, ...] = (),
 ) -> FetchOutcome:
     """The last good snapshot stays; the gate remembers the error."""
-    known = gate.after_failure(gates.get(provider.id), fingerprint, error, settings.fetch.interval_s, datetime.now(UTC))
-    gates[provider.id] = known
+    account = _account(provider.id)
+    known = gate.after_failure(gates.get(account), fingerprint, error, settings.fetch.interval_s, datetime.now(UTC))
+    gates[account] = known
     return FetchOutcome(
         provider_id=provider.id,
         success=False,
-        snapshot=cache.load_snapshot(provider.id),
+        snapshot=cache.load_snapshot(account),
         attempts=attempts,
         error=known.error,
     )
@@ -167,13 +184,14 @@ def _held(
     provider: Provider, gates: dict[str, gate.Gate], until: datetime, interval_s: int, now: datetime
 ) -> FetchOutcome:
     """No request: this login is cooling down, or was refused and has not changed."""
-    known = gates[provider.id]
+    account = _account(provider.id)
+    known = gates[account]
     error = known.error
     if known.refused:
-        gates[provider.id] = gate.looked(known, interval_s, now)
+        gates[account] = gate.looked(known, interval_s, now)
     else:
         error = FetchError("rate_limited", f"{provider.name} asked to wait, until {until.astimezone():%H:%M}")
-    return FetchOutcome(provider_id=provider.id, success=False, snapshot=cache.load_snapshot(provider.id), error=error)
+    return FetchOutcome(provider_id=provider.id, success=False, snapshot=cache.load_snapshot(account), error=error)
 
 
 async def _fetch(
@@ -192,6 +210,7 @@ async def _fetch(
     now = datetime.now(UTC)
     return UsageSnapshot(
         provider=provider.id,
+        account=_account(provider.id).partition("@")[2] or None,
         fetched_at=now,
         observed_at=now,
         source=strategy.name,
@@ -217,7 +236,7 @@ def _keep(snapshot: UsageSnapshot, login: credentials.Login) -> None:
     """Store the snapshot, or first forget what another account of the same place has left."""
     owner = login.owner_fingerprint
     if cache.load_snapshot(snapshot.id) and not cache.load_snapshot(snapshot.id, owner):
-        cache.clear(snapshot.id)
+        cache.clear(snapshot.id, exact=True)
     cache.save_snapshot(snapshot, owner)
 
 
