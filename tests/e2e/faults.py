@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -204,7 +204,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def vendor() -> Iterator[Server]:
+def vendor() -> Generator[Server]:
     server = Server(body=answer())
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -249,7 +249,8 @@ def answer(session: float = 12.0, weekly: float = 34.0) -> bytes:
 def log_in(config_dir: Path, url: str, token: str = "t0ken") -> None:
     """A login of our own for the vendor at `url`."""
     folder = config_dir / "credentials" / "claude"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (config_dir, folder.parent, folder):
+        each.mkdir(mode=0o700, exist_ok=True)
     (folder / "oauth.json").write_text(json.dumps({"access_token": token}))
     (folder / "oauth.json").chmod(0o600)
     (config_dir / "config.toml").write_text(f'[providers.claude]\nbase_url = "{url}"\n')

@@ -595,8 +595,10 @@ def test_a10_harvest_into_a_closed_or_full_stdout_gives_no_traceback(arrange, re
         assert (cache_dir / "observations" / "claude").exists()  # it recorded all the same
 
 
-@pytest.mark.parametrize("form", ["script", "python -P -m"])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    ("form", "state"),
+    [*(("script", state) for state in STATES), ("python -P -m", "cold"), ("python -P -m", "document")],
+)
 def test_a11_runs_no_code_from_the_current_folder(form, state, arrange, tmp_path, monkeypatch, cache_dir):
     args, data = arrange(state)
     folder, canary = tmp_path / "hostile", tmp_path / "canary"
