@@ -16,8 +16,10 @@ FAKE = """#!/bin/sh
 cd {home} || exit
 for fd in 0 1 2; do set -- "$@" "$(readlink /proc/$$/fd/$fd)"; done
 echo "start $*" >>log
+echo "told NO_COLOR=$NO_COLOR VIBEUSAGE_CACHE_DIR=$VIBEUSAGE_CACHE_DIR" >>log
 sleep "$(cat delay)"
-if [ -s next ]; then cp next "{cache}/segments/.new" && mv "{cache}/segments/.new" "{cache}/segments/$2$(cat suffix)"; fi
+cd "{cache}/segments" && [ -s {home}/next ] && cp {home}/next .new && mv .new "$2${{NO_COLOR:++mono}}"
+cd {home} || exit
 echo "end $*" >>log
 """
 
@@ -32,9 +34,8 @@ class Fake:
     def takes(self, delay_s: float) -> None:
         (self.home / "delay").write_text(str(delay_s))
 
-    def will_store(self, segment: str, suffix: str = "") -> None:
+    def will_store(self, segment: str) -> None:
         (self.home / "next").write_text(segment)
-        (self.home / "suffix").write_text(suffix)
 
     def log(self, kind: str) -> list[str]:
         lines = (self.home / "log").read_text().splitlines() if (self.home / "log").exists() else []
@@ -54,7 +55,9 @@ class Cache:
     folder: Path
     token: str = "g1"
 
-    def segment(self, text: str, *, valid_s: int = 3600, due_s: int = 1800, token: str = "", age_s: int = 5, **head) -> str:
+    def segment(
+        self, text: str, *, valid_s: int = 3600, due_s: int = 1800, token: str = "", age_s: int = 5, **head
+    ) -> str:
         """A whole segment file; `head` replaces fields of its first line by name."""
         now, up = int(time.time()), int(float(Path("/proc/uptime").read_text().split()[0]))
         fields = {
@@ -101,7 +104,7 @@ def fake(tmp_path: Path, cache: Cache) -> Fake:
 @pytest.fixture
 def real(fake: Fake, line_tsv) -> None:
     """The real program in the place of the fake one, with one window, 42 % used, in its cache."""
-    fake.program.write_text(f"#!/bin/sh\nexec {sys.executable} -P -m vibeusage \"$@\"\n")
+    fake.program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m vibeusage "$@"\n')
     now = int(time.time())
     line_tsv(("period", "claude", "Session (5h)", "5h", 18_000, 42.0, now + 7_300, now, "oauth", "window"))
 

@@ -30,9 +30,11 @@ class Terminal:
         self.pid, self._fd = pty.fork()
         if not self.pid:
             os.chdir(cwd)
-            os.execvpe(argv[0], argv, env)  # noqa: S606
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        self.screen.write_process_input = self.send  # answers the terminal's identity, which fish 4 asks for
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            os.execvpe(argv[0], argv, env)
+        self.screen.write_process_input = lambda data: self.send(
+            data
+        )  # answers the terminal's identity, which fish 4 asks for
 
     def send(self, keys: str) -> None:
         os.write(self._fd, keys.encode())
@@ -130,7 +132,9 @@ def differences(seen: Terminal, expected: Terminal) -> list[str]:
                 break
             seen.pump(0.05), expected.pump(0.05)
         if not same:
-            different.append(f"{name}: {seen.cursor()} for {expected.cursor()}\n{seen.text()}\n--- for ---\n{expected.text()}")
+            different.append(
+                f"{name}: {seen.cursor()} for {expected.cursor()}\n{seen.text()}\n--- for ---\n{expected.text()}"
+            )
     return different
 
 

@@ -5,7 +5,6 @@ import subprocess
 import time
 
 import pytest
-
 from e2e.pty_shell import CTRL_C, CTRL_U, ENTER, SHELL, differences, started, traced
 
 SCRIPT = SHELL / "vibeusage.bash"
@@ -63,7 +62,9 @@ def test_a_hundred_prompts_start_no_process(bash, require, cache, tmp_path):
     shell.wait("^42% ok p101>")
     shell.run("/bin/true")
     shell.wait("p102>")
-    assert [line.split("execve(")[1].split(",")[0] for line in started(log)[before:] if "execve" in line] == ['"/bin/true"']
+    assert [line.split("execve(")[1].split(",")[0] for line in started(log)[before:] if "execve" in line] == [
+        '"/bin/true"'
+    ]
     assert len(started(log)) == before + 2
 
 
@@ -156,10 +157,8 @@ def test_without_colours_the_plain_segment_is_read(bash, cache, name):
 
 
 def test_the_renderer_is_told_what_the_shell_alone_knows(bash, cache, fake):
-    cache.store("bash+mono", "plain\n", token="old")
-    fake.will_store(cache.segment("fresh\n"), suffix='$([ -z "$NO_COLOR" ] || echo +mono)')
-    bash("PS1='> '; NO_COLOR=1; SOURCE").wait("^>")
-    fake.wait("end")
+    bash(f"PS1='> '; NO_COLOR=x; VIBEUSAGE_CACHE_DIR={cache.folder}/x; SOURCE", VIBEUSAGE_CACHE_DIR="").wait("^>")
+    assert fake.wait("told") == [f"NO_COLOR=1 VIBEUSAGE_CACHE_DIR={cache.folder}/x"]
 
 
 def test_without_the_program_nothing_happens(bash, fake):
@@ -175,14 +174,15 @@ def test_another_program_can_be_named(bash, fake, tmp_path):
     assert fake.wait("end") == ["line bash /dev/null /dev/null /dev/null"]
 
 
-OPTIONS = """
-set_-e set_-u set_-eu set_-f set_-T set_-E set_-C set_-B set_-h set_-a set_-o_posix shopt_-s_nullglob shopt_-s_failglob
-shopt_-s_extglob shopt_-s_nocasematch shopt_-s_extdebug shopt_-s_compat31 shopt_-s_compat42 shopt_-u_patsub_replacement
-shopt_-u_sourcepath shopt_-s_localvar_unset shopt_-s_xpg_echo IFS=x IFS=0 TMOUT=60
-""".split()
+OPTIONS = (
+    *(f"set {option}" for option in ("-e", "-u", "-eu", "-f", "-T", "-E", "-C", "-B", "-h", "-a", "-o posix")),
+    *(f"shopt -s {option}" for option in ("nullglob", "failglob", "extglob", "nocasematch", "extdebug", "compat31")),
+    *("shopt -s compat42", "shopt -s localvar_unset", "shopt -s xpg_echo", "shopt -u patsub_replacement"),
+    *("shopt -u sourcepath", "IFS=x", "IFS=0", "TMOUT=60"),
+)
 
 
-@pytest.mark.parametrize("option", [name.replace("_-", " -").replace("s_", "s ").replace("u_", "u ").replace("o_", "o ") for name in OPTIONS])
+@pytest.mark.parametrize("option", OPTIONS)
 def test_it_works_quietly_under_any_option_and_sourced_twice(bash, cache, option):
     cache.store("bash", TEXT)
     shell = bash(f"PS1='> '; {option}; set -o pipefail; SOURCE; SOURCE")
@@ -208,7 +208,9 @@ def test_aliases_and_functions_do_not_get_in(bash, cache):
         pytest.param("PROMPT_COMMAND='seen=$?; '", id="a string with a semicolon"),
         pytest.param("PROMPT_COMMAND='seen=$? # note'", id="a string with a comment"),
         pytest.param("PROMPT_COMMAND=('seen=$?' true)", id="an array"),
-        pytest.param("unset PROMPT_COMMAND; PROMPT_COMMAND=(); PROMPT_COMMAND+=('seen=$?')", id="an array made by appending"),
+        pytest.param(
+            "unset PROMPT_COMMAND; PROMPT_COMMAND=(); PROMPT_COMMAND+=('seen=$?')", id="an array made by appending"
+        ),
     ],
 )
 def test_other_prompt_commands_stay_and_see_the_users_status(bash, cache, commands):
@@ -232,7 +234,10 @@ def test_nothing_in_the_text_runs(bash, cache, tmp_path, vars_):
     shell = bash(f"PS1='> '; shopt {vars_}; SOURCE", columns=120)
     quote = "'" if vars_.startswith("-u") else "`"
     shell.wait(r"\$1\.20 >")
-    assert f"$(touch canary) {quote}touch canary{quote} ${{PATH}} \\u \\$(touch canary) \\{quote} \\[ a!b $1.20 >" in shell.text()
+    assert (
+        f"$(touch canary) {quote}touch canary{quote} ${{PATH}} \\u \\$(touch canary) \\{quote} \\[ a!b $1.20 >"
+        in shell.text()
+    )
     shell.run("PROMPT_COMMAND+=('shopt -s promptvars')")  # after our part was written, at the latest possible moment
     shell.run("true")
     shell.run("x=${PS1@P}; echo x")
@@ -268,7 +273,14 @@ def test_a_prompt_saved_and_restored_by_others_shows_one_fresh_text(bash, cache,
 
 def test_a_shell_without_a_terminal_is_left_alone(require, env):
     done = subprocess.run(
-        [require("bash"), "--norc", "-euo", "pipefail", "-c", f"source {SCRIPT}; declare -F; echo ${{VIBEUSAGE_SEGMENT-unset}}"],
+        [
+            require("bash"),
+            "--norc",
+            "-euo",
+            "pipefail",
+            "-c",
+            f"source {SCRIPT}; declare -F; echo ${{VIBEUSAGE_SEGMENT-unset}}",
+        ],
         env=env,
         capture_output=True,
         text=True,
@@ -287,7 +299,9 @@ def test_commands_and_targets_are_completed(bash, cache):
 
 
 def test_shellcheck_has_nothing_to_say(require):
-    done = subprocess.run([require("shellcheck"), "-s", "bash", str(SCRIPT)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [require("shellcheck"), "-s", "bash", str(SCRIPT)], capture_output=True, text=True, check=False
+    )
     assert done.stdout == ""
 
 

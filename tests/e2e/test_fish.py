@@ -5,14 +5,13 @@ import subprocess
 import time
 
 import pytest
-
 from e2e.pty_shell import CTRL_C, CTRL_D, CTRL_U, ENTER, SHELL, differences, started, traced
 
 SCRIPT = SHELL / "vibeusage.fish"
 TEXT = "\x1b[32m42%\x1b[0m ok\n"
 HOSTILE = "(touch canary) $(touch canary) `touch canary` $PATH {$PATH} \\n %s \\$x a!b $1.20"
 PROMPT = "function fish_prompt; echo -n '> '; end; "
-COUNTING = "function fish_prompt; set -g n (math $n + 1); set -g _vibeusage_looked 0; echo -n \"p$n> \"; end; "
+COUNTING = 'function fish_prompt; set -g n (math $n + 1); set -g _vibeusage_looked 0; echo -n "p$n> "; end; '
 
 
 @pytest.fixture
@@ -200,6 +199,13 @@ def test_without_colours_the_plain_segment_is_read(fish, cache, name):
     fish(f"{PROMPT} set -g VIBEUSAGE_PROMPT left; SOURCE", **{name: "dumb"}).wait("plain >")
 
 
+def test_the_renderer_is_told_what_the_shell_alone_knows(fish, cache, fake):
+    fish(
+        f"set -gu NO_COLOR x; set -gu VIBEUSAGE_CACHE_DIR {cache.folder}/x; {PROMPT} SOURCE", VIBEUSAGE_CACHE_DIR=""
+    ).wait("^>")
+    assert fake.wait("told") == [f"NO_COLOR=+mono VIBEUSAGE_CACHE_DIR={cache.folder}/x"]
+
+
 def test_without_the_program_nothing_happens(fish, fake):
     shell = fish(f"{PROMPT} SOURCE", PATH="/usr/bin:/bin")
     shell.wait("^>")
@@ -225,8 +231,8 @@ def test_sourced_twice_it_is_there_once(fish, cache, place):
 @pytest.mark.parametrize("place", ["right", "left", "none"])
 def test_the_users_prompt_sees_the_status_of_the_command(fish, cache, place):
     cache.store("fish", TEXT)
-    own = "function fish_prompt; set -l p $pipestatus; echo -n \"[$status|$p]> \"; end; "
-    own += "function fish_right_prompt; echo -n \"r$status\"; end; "
+    own = 'function fish_prompt; set -l p $pipestatus; echo -n "[$status|$p]> "; end; '
+    own += 'function fish_right_prompt; echo -n "r$status"; end; '
     shell = fish(f"set -g VIBEUSAGE_PROMPT {place}; {own} SOURCE")
     shell.wait(r"\[0\|0\]> +r0")
     shell.run("false | true | fish -N -c 'exit 7'")
@@ -242,7 +248,7 @@ def test_functions_of_the_user_do_not_get_in(fish, cache):
 @pytest.mark.parametrize("place", ["right", "left", "none"])
 def test_nothing_in_the_text_runs(fish, cache, tmp_path, place):
     cache.store("fish", HOSTILE + "\n")
-    own = PROMPT if place != "none" else "function fish_prompt; echo -n \"$VIBEUSAGE_SEGMENT > \"; end; "
+    own = PROMPT if place != "none" else 'function fish_prompt; echo -n "$VIBEUSAGE_SEGMENT > "; end; '
     shell = fish(f"set -g VIBEUSAGE_PROMPT {place}; {own} SOURCE", columns=120)
     assert HOSTILE in shell.wait(r"\$1\.20")
     shell.run("true")
@@ -260,7 +266,12 @@ def test_a_copy_in_conf_d_works_with_a_prompt_defined_later(fish, cache, tmp_pat
 
 def test_a_shell_without_a_terminal_is_left_alone(require, env):
     done = subprocess.run(
-        [require("fish"), "-N", "-c", f"source {SCRIPT}; functions -a | string match '*vibeusage*'; set -q VIBEUSAGE_SEGMENT; echo $status"],
+        [
+            require("fish"),
+            "-N",
+            "-c",
+            f"source {SCRIPT}; functions -a | string match '*vibeusage*'; set -q VIBEUSAGE_SEGMENT; echo $status",
+        ],
         env=env,
         capture_output=True,
         text=True,

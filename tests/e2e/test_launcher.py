@@ -5,7 +5,6 @@ import subprocess
 import time
 
 import pytest
-
 from e2e.pty_shell import SHELL, started, traced
 
 LAUNCHER = SHELL / "vibeusage-line"
@@ -25,7 +24,9 @@ def sh(request, require, tmp_path):
 
 
 def run(launcher, *args, env, stdin=subprocess.DEVNULL, **options) -> tuple[int, bytes, bytes]:
-    done = subprocess.run([launcher, *args], env=env, stdin=stdin, capture_output=True, check=False, timeout=20, **options)
+    done = subprocess.run(
+        [launcher, *args], env=env, stdin=stdin, capture_output=True, check=False, timeout=20, **options
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -36,7 +37,11 @@ def run(launcher, *args, env, stdin=subprocess.DEVNULL, **options) -> tuple[int,
         pytest.param(("tmux",), "tmux", id="a target"),
         pytest.param(("tmux", "--bar", "5"), "tmux+--bar+5", id="a target with options"),
         pytest.param(("--bar", "5"), "ansi+--bar+5", id="options alone"),
-        pytest.param(("tmux", "--provider=claude,codex:x_1.2"), "tmux+--provider=claude,codex:x_1.2", id="every character allowed"),
+        pytest.param(
+            ("tmux", "--provider=claude,codex:x_1.2"),
+            "tmux+--provider=claude,codex:x_1.2",
+            id="every character allowed",
+        ),
     ],
 )
 def test_a_valid_segment_is_printed_for(sh, cache, env, fake, args, key):
@@ -143,7 +148,9 @@ def test_a_broken_cache_goes_to_the_program_in_silence(cache, env, fake, file, d
     assert len(fake.log("end")) == 1
 
 
-@pytest.mark.parametrize("head", [{"due_s": -1}, {"refresh_due_up": -1795315040}], ids=["since a second", "since before this boot"])
+@pytest.mark.parametrize(
+    "head", [{"due_s": -1}, {"refresh_due_up": -1795315040}], ids=["since a second", "since before this boot"]
+)
 def test_a_due_refresh_prints_at_once_and_is_handed_over_behind(sh, cache, env, fake, head):
     cache.store("tmux", "42%\n", **head)
     fake.takes(0.5)
@@ -164,7 +171,9 @@ def test_the_program_beside_the_launcher_comes_before_the_one_on_path(sh, env, f
 def test_without_a_working_program_it_still_ends_well(sh, env, fake, broken):
     fake.program.unlink()
     if broken != "absent":
-        fake.program.write_text({"failing": "#!/bin/sh\nexit 0\n", "without its interpreter": "#!/nonexistent\n"}[broken])
+        fake.program.write_text(
+            {"failing": "#!/bin/sh\nexit 0\n", "without its interpreter": "#!/nonexistent\n"}[broken]
+        )
         fake.program.chmod(0o755)
     assert run(sh, "tmux", env=env) == (0, b"", b"")
 
@@ -182,7 +191,9 @@ def test_an_output_that_takes_nothing_does_no_harm(sh, cache, env, output):
     [
         pytest.param({"VIBEUSAGE_CACHE_DIR": "/our/own"}, "our/own", id="our own variable"),
         pytest.param({"VIBEUSAGE_CACHE_DIR": "", "XDG_CACHE_HOME": "/xdg"}, "xdg/vibeusage", id="XDG"),
-        pytest.param({"VIBEUSAGE_CACHE_DIR": "", "XDG_CACHE_HOME": "xdg"}, "home/.cache/vibeusage", id="a relative XDG"),
+        pytest.param(
+            {"VIBEUSAGE_CACHE_DIR": "", "XDG_CACHE_HOME": "xdg"}, "home/.cache/vibeusage", id="a relative XDG"
+        ),
         pytest.param({"VIBEUSAGE_CACHE_DIR": ""}, "home/.cache/vibeusage", id="neither"),
     ],
 )
@@ -216,5 +227,7 @@ def test_a_segment_expires(cache, env):
 
 
 def test_shellcheck_has_nothing_to_say(require):
-    done = subprocess.run([require("shellcheck"), "-s", "sh", str(LAUNCHER)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [require("shellcheck"), "-s", "sh", str(LAUNCHER)], capture_output=True, text=True, check=False
+    )
     assert done.stdout == ""

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from e2e.pty_shell import SHELL
 
 PLUGIN = SHELL / "vibeusage.tmux"
@@ -36,11 +35,13 @@ def load(tmux, plugin: Path = PLUGIN) -> None:
 
 def test_the_placeholder_becomes_the_launcher_on_both_sides(tmux):
     tmux("set-option", "-g", "status-left", "#S #{vibeusage} ")
-    tmux("set-option", "-g", "status-right", "#{vibeusage}|%H:%M #{?client_prefix,#[bold],} '\"$x\" #{vibeusage}")
+    tmux("set-option", "-g", "status-right", '#{vibeusage}|%H:%M #{?client_prefix,#[bold],} \'"$x" #{vibeusage}')
     load(tmux)
     segment = f"#({LAUNCHER} tmux)"
     assert tmux("show-option", "-gqv", "status-left") == f"#S {segment} "
-    assert tmux("show-option", "-gqv", "status-right") == f"{segment}|%H:%M #{{?client_prefix,#[bold],}} '\"$x\" {segment}"
+    assert (
+        tmux("show-option", "-gqv", "status-right") == f'{segment}|%H:%M #{{?client_prefix,#[bold],}} \'"$x" {segment}'
+    )
 
 
 def test_loaded_again_it_changes_nothing_more(tmux):

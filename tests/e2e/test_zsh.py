@@ -10,7 +10,7 @@ from e2e.pty_shell import CTRL_C, ENTER, SHELL, differences, started, traced
 SCRIPT = SHELL / "vibeusage.zsh"
 TEXT = "%F{green}42%%%f ok\n"
 HOSTILE = "$(touch canary) `touch canary` ${PATH} %%{ %%(?..) \\$(touch canary) a!b $1.20"
-COUNTING = "precmd() { (( ++n )); _vibeusage_looked=0; PROMPT=\"p$n> \" }; "
+COUNTING = 'precmd() { (( ++n )); _vibeusage_looked=0; PROMPT="p$n> " }; '
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_an_empty_segment_adds_nothing(zsh, cache, place, subst):
     cache.store("zsh", "\n")
     shell = zsh(f"PROMPT='> '; RPROMPT=mine; setopt {subst}; VIBEUSAGE_PROMPT={place}; SOURCE")
     shell.wait("mine$")
-    shell.run("print -r -- \"[$PROMPT|$RPROMPT|$VIBEUSAGE_SEGMENT]\"")
+    shell.run('print -r -- "[$PROMPT|$RPROMPT|$VIBEUSAGE_SEGMENT]"')
     shell.wait(r"^\[> \|mine\|\]$")
 
 
@@ -76,7 +76,9 @@ def test_a_hundred_prompts_start_no_process(zsh, require, cache, tmp_path):
     shell.wait("p101>")
     shell.run("/bin/true")
     shell.wait("p102>")
-    assert [line.split("execve(")[1].split(",")[0] for line in started(log)[before:] if "execve" in line] == ['"/bin/true"']
+    assert [line.split("execve(")[1].split(",")[0] for line in started(log)[before:] if "execve" in line] == [
+        '"/bin/true"'
+    ]
     assert len(started(log)) == before + 2
 
 
@@ -180,6 +182,11 @@ def test_without_colours_the_plain_segment_is_read(zsh, cache, name):
     zsh("PROMPT='> '; VIBEUSAGE_PROMPT=left; SOURCE", **{name: "dumb"}).wait("^plain >")
 
 
+def test_the_renderer_is_told_what_the_shell_alone_knows(zsh, cache, fake):
+    zsh(f"PROMPT='> '; NO_COLOR=x; VIBEUSAGE_CACHE_DIR={cache.folder}/x; SOURCE", VIBEUSAGE_CACHE_DIR="").wait("^>")
+    assert fake.wait("told") == [f"NO_COLOR=1 VIBEUSAGE_CACHE_DIR={cache.folder}/x"]
+
+
 def test_without_the_program_nothing_happens(zsh, cache, fake):
     shell = zsh("PROMPT='> '; SOURCE", PATH="/usr/bin:/bin")
     shell.wait("^>")
@@ -193,14 +200,15 @@ def test_another_program_can_be_named(zsh, cache, fake, tmp_path):
     assert fake.wait("end") == ["line zsh /dev/null /dev/null /dev/null"]
 
 
-OPTIONS = """
-no_unset ksh_arrays prompt_subst no_prompt_subst warn_create_global sh_word_split no_nomatch extended_glob null_glob glob_subst
-err_return err_exit pipe_fail ksh_glob rc_expand_param csh_null_glob no_glob posix_identifiers posix_builtins octal_zeroes
-local_options ksh_typeset sh_glob no_bare_glob_qual no_short_loops posix_aliases no_clobber magic_equal_subst c_precedences
-""".split()
+OPTIONS = (
+    "no_unset ksh_arrays prompt_subst no_prompt_subst warn_create_global sh_word_split no_nomatch "
+    "extended_glob null_glob glob_subst err_return err_exit pipe_fail ksh_glob rc_expand_param "
+    "csh_null_glob no_glob posix_identifiers posix_builtins octal_zeroes local_options ksh_typeset "
+    "sh_glob no_bare_glob_qual no_short_loops posix_aliases no_clobber magic_equal_subst c_precedences "
+)
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", OPTIONS.split())
 def test_it_works_quietly_under_any_option_and_sourced_twice(zsh, cache, option):
     cache.store("zsh", TEXT)
     shell = zsh(f"PROMPT='> '; setopt {option}; SOURCE; SOURCE", columns=120)
@@ -221,7 +229,7 @@ def test_aliases_do_not_get_in(zsh, cache):
 
 
 def test_later_hooks_see_the_status_of_the_users_command(zsh, cache):
-    shell = zsh("SOURCE; later() { PROMPT=\"[$?|$pipestatus]> \" }; precmd_functions+=(later)")
+    shell = zsh('SOURCE; later() { PROMPT="[$?|$pipestatus]> " }; precmd_functions+=(later)')
     shell.wait(r"^\[0\|0\]>")
     shell.run("false | true | (exit 7)")
     shell.wait(r"^\[7\|1 0 7\]>")
@@ -270,7 +278,7 @@ def test_a_prompt_saved_and_restored_by_others_shows_one_fresh_text(zsh, cache):
 
 def test_powerlevel10k_gets_a_segment_and_keeps_its_prompt(zsh, cache):
     cache.store("zsh", TEXT)
-    p10k = "p10k() { print -r -- \"p10k<$1|$2|$3|$4|$5|$6>\" }; draw() { prompt_vibeusage }; precmd_functions+=(draw)"
+    p10k = 'p10k() { print -r -- "p10k<$1|$2|$3|$4|$5|$6>" }; draw() { prompt_vibeusage }; precmd_functions+=(draw)'
     shell = zsh(f"PROMPT='> '; SOURCE; {p10k}")
     screen = shell.wait(r">\n>\Z")
     assert screen == "p10k<segment|-c|${VIBEUSAGE_SEGMENT-}|-e|-t|${VIBEUSAGE_SEGMENT-}>\n>"
@@ -280,14 +288,18 @@ def test_unloading_leaves_nothing(zsh, cache):
     cache.store("zsh", TEXT)
     shell = zsh("PROMPT='> '; SOURCE")
     shell.wait("ok$")
-    shell.run('vibeusage_plugin_unload; clear; print "[$RPROMPT$precmd_functions${(k)functions[(I)*vibeusage*]}${(k)parameters[(I)_vibe*]}]"')
+    left = "$RPROMPT$precmd_functions${(k)functions[(I)*vibeusage*]}${(k)parameters[(I)_vibe*]}"
+    shell.run(f'vibeusage_plugin_unload; clear; print "[{left}]"')
     assert shell.wait(r"^\[.*\]\n>") == "[]\n>"
 
 
 def test_a_shell_without_a_terminal_is_left_alone(require, env, tmp_path):
     done = subprocess.run(
         [require("zsh"), "-f", "-c", f"source {SCRIPT}; typeset -f; print ${{+VIBEUSAGE_SEGMENT}}"],
-        env=env, capture_output=True, text=True, check=True,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert (done.stdout, done.stderr) == ("0\n", "")
 
