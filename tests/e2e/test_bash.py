@@ -156,6 +156,25 @@ def test_without_colours_the_plain_segment_is_read(bash, cache, name):
     bash("PS1='> '; SOURCE", **{name: "dumb"}).wait("^plain >")
 
 
+@pytest.mark.parametrize(
+    ("variables", "before", "folder"),
+    [
+        pytest.param({"XDG_CACHE_HOME": "ROOT/xdg"}, "", "xdg/vibeusage", id="XDG"),
+        pytest.param({"XDG_CACHE_HOME": "xdg"}, "", "home/.cache/vibeusage", id="a relative XDG"),
+        pytest.param({}, "", "home/.cache/vibeusage", id="neither"),
+        pytest.param({}, "OSTYPE=darwin23", "home/Library/Caches/vibeusage", id="macOS"),
+    ],
+)
+def test_the_cache_folder_follows(bash, cache, tmp_path, variables, before, folder):
+    cache.store("bash", TEXT)
+    place = tmp_path / "root" / folder
+    place.parent.mkdir(parents=True)
+    cache.folder.rename(place)
+    placed = {name: value.replace("ROOT", f"{tmp_path}/root") for name, value in variables.items()}
+    shell = bash(f"{before}\nPS1='> '; SOURCE", HOME=f"{tmp_path}/root/home", VIBEUSAGE_CACHE_DIR="", **placed)
+    shell.wait("42%")
+
+
 def test_the_renderer_is_told_what_the_shell_alone_knows(bash, cache, fake):
     bash(f"PS1='> '; NO_COLOR=x; VIBEUSAGE_CACHE_DIR={cache.folder}/x; SOURCE", VIBEUSAGE_CACHE_DIR="").wait("^>")
     assert fake.wait("told") == [f"NO_COLOR=1 VIBEUSAGE_CACHE_DIR={cache.folder}/x"]

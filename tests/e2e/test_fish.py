@@ -119,6 +119,21 @@ def test_what_is_being_typed_survives_the_redraw(fish, cache, fake):
     assert shell.cursor() == (0, 6)
 
 
+@pytest.mark.parametrize("command", ["sleep 1; echo status $status", "read x; echo status $status"])
+def test_a_renderer_that_ends_under_a_command_does_not_disturb_it(fish, cache, fake, command):
+    fake.will_store(cache.segment(TEXT))
+    fake.takes(0.3)
+    (cache.folder / "generation").write_text("g1\n")
+    shell = fish(f"{PROMPT} SOURCE")
+    shell.wait("^>")
+    shell.run(command)
+    fake.wait("end")
+    shell.settle()
+    if "read" in command:
+        shell.run("typed")
+    assert "42%" in shell.wait("^status 0\n.*ok$")
+
+
 def test_the_shell_ends_without_a_word_while_the_renderer_runs(fish, fake):
     fake.takes(0.5)
     shell = fish(f"{PROMPT} SOURCE")
@@ -197,6 +212,24 @@ def test_without_colours_the_plain_segment_is_read(fish, cache, name):
     cache.store("fish+mono", "plain\n")
     cache.store("fish", TEXT)
     fish(f"{PROMPT} set -g VIBEUSAGE_PROMPT left; SOURCE", **{name: "dumb"}).wait("plain >")
+
+
+@pytest.mark.parametrize(
+    ("variables", "folder"),
+    [
+        pytest.param({"XDG_CACHE_HOME": "ROOT/xdg"}, "xdg/vibeusage", id="XDG"),
+        pytest.param({"XDG_CACHE_HOME": "xdg"}, "home/.cache/vibeusage", id="a relative XDG"),
+        pytest.param({}, "home/.cache/vibeusage", id="neither"),
+    ],
+)
+def test_the_cache_folder_follows(fish, cache, tmp_path, variables, folder):
+    cache.store("fish", TEXT)
+    place = tmp_path / "root" / folder
+    place.parent.mkdir(parents=True)
+    cache.folder.rename(place)
+    placed = {name: value.replace("ROOT", f"{tmp_path}/root") for name, value in variables.items()}
+    shell = fish(f"{PROMPT} SOURCE", HOME=f"{tmp_path}/root/home", VIBEUSAGE_CACHE_DIR="", **placed)
+    shell.wait("42%")
 
 
 def test_the_renderer_is_told_what_the_shell_alone_knows(fish, cache, fake):
