@@ -18,6 +18,7 @@ GRAMMAR = {
     "zjstatus": (rf"{STYLE}|#\[default\]", {}, r"(?!)"),
     "polybar": (rf"%\{{F(?:{HEX}|-)\}}", {}, r"(?!)"),
     "screen": (r"\x05\{(?:= [Kgyr]|=b r|-)\}", {}, r"(?!)"),
+    "starship": (SGR, {}, r"\\"),
     "plain": (r"(?!)", {}, r"(?!)"),
     "ansi": (SGR, {}, r"(?!)"),
 }

@@ -36,6 +36,7 @@ SPECIAL = r"""a\b$c`d`%e#f#[g#{h%{i&<j>k'l"m|n!o"""
 LITERAL = {
     **dict.fromkeys(TARGETS, SPECIAL),
     "bash": "a\\\x01\x02b$\x01\x02c'd'%e#f#[g#{h%{i&<j>k'l\"m|n!o",
+    "starship": r"""a/b$c`d`%e#f#[g#{h%{i&<j>k'l"m|n!o""",
     "zsh": "a\\%{%}b$%{%}c'd'%%e#f#[g#{h%%{i&<j>k'l\"m|n!o",
     "tmux": r"""a\b$c`d`%e##f##[g##{h%{i&<j>k'l"m|n!o""",
     "zjstatus": r"""a\b$c`d`%e#f#(g#{h%{i&<j>k'l"m|n!o""",

@@ -12,6 +12,7 @@ ZSH = {"dim": "8", "green": "green", "yellow": "yellow", "red": "red", "alarm": 
 HEX = {"dim": "#808080", "green": "#5faf5f", "yellow": "#d7af00", "red": "#d75f5f", "alarm": "#ff5f5f"}
 SCREEN = {"dim": "= K", "green": "= g", "yellow": "= y", "red": "= r", "alarm": "=b r"}
 TEXT_LIMIT = 120
+NARROW = "█░…"  # our own glyphs, one cell each
 
 
 def clean(text, limit=TEXT_LIMIT):
@@ -30,9 +31,9 @@ def clean(text, limit=TEXT_LIMIT):
 
 def width(text):
     """Terminal cells of cleaned text: 2 for wide, 0 for combining characters."""
-    if text.isascii():
+    if text.isascii() or all([c < "\u0300" or c in NARROW for c in text]):
         return len(text)
-    from unicodedata import category, east_asian_width
+    from unicodedata import category, east_asian_width  # a library of its own: half a millisecond
 
     cells = 0
     for c in text:
@@ -67,6 +68,11 @@ def _bash(style, text):
         text = text.replace(special, special + "\x01\x02")
     text = text.replace("`", "'")
     return f"\x01\x1b[{SGR[style]}m\x02{text}\x01\x1b[0m\x02" if style else text
+
+
+def _starship(style, text):
+    """starship 1.26 escapes for bash once where bash reads twice: behind a backslash, `$(` and backticks would run."""
+    return _ansi(style, text.replace("\\", "/"))
 
 
 def _zsh(style, text):
@@ -117,6 +123,7 @@ def _swiftbar(style, text):
 
 PAINT = {
     "tmux": _tmux,
+    "starship": _starship,
     "zsh": _zsh,
     "bash": _bash,
     "polybar": _polybar,
