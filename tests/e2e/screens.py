@@ -21,8 +21,8 @@ def environment(folder: Path, **extra: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **extra}
 
 
-def start(argv: list[str], folder: Path, *, columns: int = 100, lines: int = 10, **extra: str) -> Terminal:
-    return Terminal(argv, env=environment(folder, **extra), cwd=folder, columns=columns, lines=lines)
+def start(argv: list[str], folder: Path, env: dict[str, str], *, columns: int = 100, lines: int = 10) -> Terminal:
+    return Terminal(argv, env=environment(folder, **env), cwd=folder, columns=columns, lines=lines)
 
 
 def look(terminal: Terminal, word: str) -> set[tuple[str, str, bool]]:

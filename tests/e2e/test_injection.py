@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from colours import parsed
+from e2e.pty_shell import SHELL
 from e2e.screens import canaries, environment, start
 
 from vibeusage import document, escape, table
@@ -41,7 +42,12 @@ def hostile(cache_dir):
     """`line.tsv` with every payload as account id, its name, period name, label, source and note."""
     cache_dir.mkdir(mode=0o700)
     now = int(time.time())
-    rows = [("vibeusage-line", "1", "-", 9_999_999_999), ("note", PAYLOADS[0] + PAYLOADS[1])]
+    rows = [
+        ("vibeusage-line", "1", "-", 9_999_999_999),
+        ("set", "*", "max_width", "0"),
+        ("set", "zsh", "max_width", "0"),
+    ]
+    rows += [("set", "*", "format", OPTIONS[3]), ("note", PAYLOADS[0] + PAYLOADS[1])]
     for index, text in enumerate(PAYLOADS):
         rows += [
             ("account", f"p{index}@{text}", text),
@@ -75,11 +81,11 @@ def check(terminal, folder: Path, text: str) -> None:
 
 
 @pytest.fixture
-def opened():
+def opened(tmp_path):
     with contextlib.ExitStack() as stack:
 
-        def run(*args, columns=WIDE, **extra):
-            terminal = start(*args, columns=columns, lines=6, **extra)
+        def run(words: list[str], *, columns: int = WIDE, **extra: str):
+            terminal = start(words, tmp_path, extra, columns=columns, lines=6)
             stack.callback(terminal.close)
             return terminal
 
@@ -164,26 +170,35 @@ ZSH = {
 BASH = {
     "a variable named in the prompt": "PROMPT_COMMAND='V=$({0})'; PS1='${{V}}> '",
     "a command named in the prompt": "PS1='$({0})> '",
+    "our script": f"PS1='> '; source {SHELL}/vibeusage.bash",
+    "our script, without promptvars": f"PS1='> '; shopt -u promptvars; source {SHELL}/vibeusage.bash",
     "assigned in a hook": "PROMPT_COMMAND='PS1=\"$({0})> \"'",
 }
 FISH = {
+    "our script": f"source {SHELL}/vibeusage.fish; set VIBEUSAGE_PROMPT left; function fish_prompt; echo -n '> '; end",
     "a command in fish_prompt": "function fish_prompt; {0}; echo -n '> '; end",
     "a variable in fish_prompt": 'function fish_prompt; set -l v ({0}); echo -n "$v> "; end',
 }
 
 
+def filled(form: str, target: str) -> str:
+    return form.replace("{{", "{").replace("}}", "}").replace("{0}", COMMAND.format(target))
+
+
 @pytest.mark.parametrize("form", ZSH)
-def test_zsh_shows_the_names_and_runs_none(opened, require, expected, tmp_path, form):
-    (tmp_path / ".zshrc").write_text(ZSH[form].format(COMMAND.format("zsh")) + "\n")
-    terminal = opened([require("zsh"), "-d", "-i"], tmp_path, ZDOTDIR=str(tmp_path))
+def test_zsh_shows_the_names_and_runs_none(opened, require, expected, vibeusage, tmp_path, form):
+    vibeusage("line", "zsh")  # stores the segment that our script reads
+    (tmp_path / ".zshrc").write_text(filled(ZSH[form], "zsh") + "\n")
+    terminal = opened([require("zsh"), "-d", "-i"], ZDOTDIR=str(tmp_path))
     terminal.wait(r"> *$")
     check(terminal, tmp_path, expected.replace("`", "'"))
 
 
 @pytest.mark.parametrize("form", BASH)
-def test_bash_shows_the_names_and_runs_none(opened, require, expected, tmp_path, form):
-    (tmp_path / "rc").write_text(BASH[form].format(COMMAND.format("bash")) + "\n")
-    terminal = opened([require("bash"), "--rcfile", str(tmp_path / "rc"), "-i"], tmp_path, HISTFILE="")
+def test_bash_shows_the_names_and_runs_none(opened, require, expected, vibeusage, tmp_path, form):
+    vibeusage("line", "bash")  # stores the segment that our script reads
+    (tmp_path / "rc").write_text(filled(BASH[form], "bash") + "\n")
+    terminal = opened([require("bash"), "--rcfile", str(tmp_path / "rc"), "-i"], HISTFILE="")
     terminal.wait(r"> *$")
     check(terminal, tmp_path, expected.replace("`", "'"))
 
@@ -198,11 +213,12 @@ def test_bash_expands_nothing_in_the_assigned_text(require, expected, vibeusage,
 
 
 @pytest.mark.parametrize("form", FISH)
-def test_fish_shows_the_names_and_runs_none(opened, require, expected, tmp_path, form):
+def test_fish_shows_the_names_and_runs_none(opened, require, expected, vibeusage, tmp_path, form):
+    vibeusage("line", "fish")  # stores the segment that our script reads
     (tmp_path / "fish").mkdir()
-    rc = "set -g fish_greeting; set -g fish_autosuggestion_enabled 0\n" + FISH[form].format(COMMAND.format("fish"))
+    rc = "set -g fish_greeting; set -g fish_autosuggestion_enabled 0\n" + filled(FISH[form], "fish")
     (tmp_path / "fish" / "config.fish").write_text(rc + "\n")
-    terminal = opened([require("fish"), "-i"], tmp_path, XDG_CONFIG_HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
+    terminal = opened([require("fish"), "-i"], XDG_CONFIG_HOME=str(tmp_path), XDG_DATA_HOME=str(tmp_path))
     terminal.wait(r"> *$")
     check(terminal, tmp_path, expected)
 
@@ -226,7 +242,7 @@ def test_starship_shows_the_names_and_runs_none(opened, require, expected, tmp_p
         "HISTFILE": "",
     }
     extra |= {"ZDOTDIR": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
-    terminal = opened([require(name), *words], tmp_path, **extra)
+    terminal = opened([require(name), *words], **extra)
     terminal.wait(r"> *$")
     text = expected.replace("\\", "/")
     root = name == "bash" and os.geteuid() == 0
@@ -243,7 +259,7 @@ def tmux(opened, require, tmp_path):
     def run(setting: str):
         lines = ["set -g status-right-length 9000", "set -g status-left ''", "set -g window-status-current-format ''"]
         (tmp_path / "tmux.conf").write_text("\n".join([*lines, setting]) + "\n")
-        return opened([*server, "new-session", "sleep 60"], tmp_path), server
+        return opened([*server, "new-session", "sleep 60"]), server
 
     yield run
     subprocess.run([*server, "kill-server"], env=environment(tmp_path), capture_output=True, check=False)
@@ -284,7 +300,7 @@ def test_screen_shows_the_names_and_runs_none(opened, require, hostile, vibeusag
         rc = tmp_path / "screenrc"
         rc.write_text(f'startup_message off\nbacktick 1 30 30 {command}\nhardstatus alwayslastline "%1`"\n')
         words = [program, "-c", str(rc), "-S", f"test{at}", "sleep", "60"]
-        terminal = opened(words, tmp_path, columns=900, SCREENDIR=str(sockets))
+        terminal = opened(words, columns=900, SCREENDIR=str(sockets))
         terminal.wait("42%")
         text = vibeusage("line", "plain", *command.split()[3:]).stdout.decode().strip()
         check(terminal, tmp_path, text)

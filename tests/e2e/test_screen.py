@@ -18,7 +18,7 @@ def screen(require, tmp_path):
         rc = tmp_path / "screenrc"
         rc.write_text(f'startup_message off\nbacktick 1 30 30 {command}\nhardstatus alwayslastline "{hardstatus}"\n')
         words = [program, "-c", str(rc), "-S", "test", "sleep", "60"]
-        opened.append(start(words, tmp_path, columns=200, SCREENDIR=str(sockets), **extra))
+        opened.append(start(words, tmp_path, {"SCREENDIR": str(sockets), **extra}, columns=200))
         return opened[-1]
 
     yield run

@@ -36,7 +36,7 @@ def tmux(require, tmp_path):
         lines += ["set -g window-status-current-format ''", "set -g status-style default", *settings]
         rc.write_text("\n".join(lines) + "\n")
         server = [program, "-S", str(tmp_path / "socket"), "-f", str(rc)]
-        opened.append(start([*server, "new-session", "sleep 60"], tmp_path, columns=columns, **extra))
+        opened.append(start([*server, "new-session", "sleep 60"], tmp_path, extra, columns=columns))
         return opened[-1]
 
     yield run
