@@ -7,7 +7,7 @@
 # VIBEUSAGE_COMMAND   the program, if not `vibeusage` on PATH
 #
 # Sets VIBEUSAGE_SEGMENT (text, colours between bytes 1 and 2; empty: nothing to show) and, for itself, _vibeusage_now,
-# _due, _looked, _started (epoch seconds), _dir (cache folder), _mono (1: no colours), _pid (last renderer) and
+# _at, _until, _due, _looked, _started (epoch seconds), _seen, _placed (for what), _dir (cache folder), _mono (1: no colours), _pid (last renderer) and
 # _epoch (shell start, where bash is older than 4.2).
 #
 # Our part of PS1 stands between two pairs of empty \[\]. With promptvars (the default) it names the variable. Without,
@@ -15,7 +15,7 @@
 
 case $- in *i*) ;; *) \builtin return 0 ;; esac
 if \builtin shopt -q expand_aliases; then _vibeusage_aliases=1; \builtin shopt -u expand_aliases; fi
-VIBEUSAGE_SEGMENT='' _vibeusage_looked='' _vibeusage_started=${_vibeusage_started:-0} _vibeusage_pid=${_vibeusage_pid:-}
+VIBEUSAGE_SEGMENT='' _vibeusage_looked='' _vibeusage_seen='' _vibeusage_placed='' _vibeusage_started=${_vibeusage_started:-0} _vibeusage_pid=${_vibeusage_pid:-}
 builtin printf -v _vibeusage_now '%(%s)T' -1 2>/dev/null || _vibeusage_epoch=$(($(command date +%s) - SECONDS))
 
 _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
@@ -25,7 +25,7 @@ _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   _vibeusage_dir=${VIBEUSAGE_CACHE_DIR:-$cache/vibeusage} _vibeusage_mono=${NO_COLOR:+1}${VIBEUSAGE_NO_COLOR:+1}
   [[ ${TERM-} != dumb ]] || _vibeusage_mono=1
   local file=$_vibeusage_dir/segments/bash${_vibeusage_mono:++mono} generation=$_vibeusage_dir/generation
-  VIBEUSAGE_SEGMENT='' _vibeusage_due=0 _vibeusage_looked=''
+  VIBEUSAGE_SEGMENT='' _vibeusage_due=0 _vibeusage_looked='' _vibeusage_seen=''
   [[ -f $file && -f $generation ]] && builtin read -r known <"$generation" || return 1
   {
     builtin read -r magic version until token due at rest || return 1
@@ -34,7 +34,15 @@ _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   [[ $magic == vibeusage-segment && $version == 1 && $known && $token == "$known" ]] || return 1
   case $until$due$at in *[!0-9]*) return 1 ;; esac
   [ "$at" -le "$now" ] && [ "$now" -lt "$until" ] && [ "$due" -ge 0 ] || return 1
-  VIBEUSAGE_SEGMENT=$rest _vibeusage_due=$due _vibeusage_looked=$now
+  VIBEUSAGE_SEGMENT=$rest _vibeusage_due=$due _vibeusage_looked=$now _vibeusage_at=$at _vibeusage_until=$until
+  _vibeusage_seen=${HOME-},${XDG_CACHE_HOME-},${VIBEUSAGE_CACHE_DIR-},${NO_COLOR-},${VIBEUSAGE_NO_COLOR-},${TERM-},$known
+}
+_vibeusage_same() { # 0: what was read last may still be shown; the generation is all that is looked at
+  local known=''
+  [[ $_vibeusage_seen && -f $_vibeusage_dir/generation ]] && ((_vibeusage_at <= _vibeusage_now && _vibeusage_now < _vibeusage_until)) || return 1
+  IFS='' builtin read -r known <"$_vibeusage_dir/generation" || return 1
+  [[ $_vibeusage_seen == "${HOME-},${XDG_CACHE_HOME-},${VIBEUSAGE_CACHE_DIR-},${NO_COLOR-},${VIBEUSAGE_NO_COLOR-},${TERM-},$known" ]] || return 1
+  _vibeusage_looked=$_vibeusage_now
 }
 _vibeusage_start() {  # one renderer at a time; one that takes a minute is given up
   local program=${VIBEUSAGE_COMMAND:-vibeusage} age=$((_vibeusage_now - _vibeusage_started))
@@ -61,12 +69,16 @@ _vibeusage_place() {
   if [[ $ps != "${PS1-}" ]]; then PS1=$ps; fi
 }
 _vibeusage_prompt() {
-  local result=$?
+  local result=$? state
   builtin printf -v _vibeusage_now '%(%s)T' -1 2>/dev/null || _vibeusage_now=$((_vibeusage_epoch + SECONDS))
   if [[ $_vibeusage_now != "$_vibeusage_looked" ]]; then
-    if ! _vibeusage_read; then _vibeusage_start 2; elif ((_vibeusage_now >= _vibeusage_due)); then _vibeusage_start 60; fi
+    if ! _vibeusage_same && ! _vibeusage_read; then _vibeusage_start 2; elif ((_vibeusage_now >= _vibeusage_due)); then _vibeusage_start 60; fi
   fi 2>/dev/null
-  _vibeusage_place
+  state=$VIBEUSAGE_SEGMENT,${VIBEUSAGE_PROMPT-},${BASHOPTS-},
+  if [[ $_vibeusage_placed != "$state${PS1-}" ]]; then
+    _vibeusage_place
+    _vibeusage_placed=$state${PS1-}
+  fi
   case $- in *e*) return 0 ;; esac  # with `set -e` a failure here would end the shell
   return "$result"
 }

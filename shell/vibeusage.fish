@@ -6,8 +6,9 @@
 # VIBEUSAGE_COMMAND   the program, if not `vibeusage` on PATH
 #
 # Sets VIBEUSAGE_SEGMENT (text with SGR colours; empty: nothing to show) and, for itself, _vibeusage_dir (cache folder),
-# _mono (+mono: no colours), _now, _due, _looked, _started (epoch seconds), _flying (1: a renderer runs). SIGURG, which
-# does nothing elsewhere, tells this shell that the renderer has ended. fish before 3.5 has no clock: one `date` a look.
+# _mono (+mono: no colours), _now, _due, _looked, _started (epoch seconds), _root (time stamp of /), _ages, _seen and _token
+# (what the text holds for), _flying (1: a renderer runs). SIGURG, which does nothing elsewhere, tells this shell that the
+# renderer has ended. fish before 3.5 has no clock: one `date` a look.
 
 status is-interactive; or return 0
 set -g VIBEUSAGE_SEGMENT ''
@@ -20,7 +21,10 @@ test -d $HOME/Library/Caches; and test (command uname) = Darwin; and set _vibeus
 function _vibeusage_clock
     while builtin -q path # a time stamp plus its age is now, unless the stamp changed in between
         set -l stamp (builtin path mtime /) (builtin path mtime -R /) (builtin path mtime /)
-        test "$stamp[1]" = "$stamp[3]"; and set -g _vibeusage_now (builtin math $stamp[1] + $stamp[2]); and return
+        test "$stamp[1]" = "$stamp[3]"; or continue
+        set -g _vibeusage_root $stamp[1]
+        set -g _vibeusage_now (builtin math $stamp[1] + $stamp[2])
+        return
     end
     set -g _vibeusage_now (command date +%s)
 end
@@ -44,6 +48,18 @@ function _vibeusage_read # 0: VIBEUSAGE_SEGMENT may be shown
     set VIBEUSAGE_SEGMENT "$lines[2]"
     set _vibeusage_looked $_vibeusage_now
     set -g _vibeusage_due $head[5]
+    set -g _vibeusage_token $token
+    set -q _vibeusage_root; or return 0
+    # the same limits as ages of /, which one builtin tells; should / change, its age is out of them
+    set -g _vibeusage_ages (builtin math "max($head[6] - $_vibeusage_root, 600)" && builtin math "min($head[3], $head[5]) - $_vibeusage_root")
+    set _vibeusage_seen "$HOME,$XDG_CACHE_HOME,$VIBEUSAGE_CACHE_DIR,$NO_COLOR,$VIBEUSAGE_NO_COLOR,$TERM"
+end
+function _vibeusage_same # 0: what was read last may still be shown and nothing is due; the generation is all that is looked at
+    test "$_vibeusage_seen" = "$HOME,$XDG_CACHE_HOME,$VIBEUSAGE_CACHE_DIR,$NO_COLOR,$VIBEUSAGE_NO_COLOR,$TERM" -a -f "$_vibeusage_dir/generation"
+    or return
+    builtin path mtime -R / | read -l age; or return
+    read -l token <$_vibeusage_dir/generation
+    test "$token" = "$_vibeusage_token" -a $age -ge $_vibeusage_ages[1] -a $age -lt $_vibeusage_ages[2]
 end
 function _vibeusage_start # one renderer at a time, none within $argv seconds of the last start; a minute is given up
     set -l program vibeusage
@@ -68,8 +84,8 @@ function _vibeusage_landed --on-signal URG
     test "$old" = "$VIBEUSAGE_SEGMENT"; or builtin commandline -f repaint
 end
 function _vibeusage_prompt --on-event fish_prompt
-    _vibeusage_clock
-    if test $_vibeusage_now != $_vibeusage_looked
+    if not _vibeusage_same
+        _vibeusage_clock
         _vibeusage_read; or _vibeusage_start 2
         test $_vibeusage_looked != 0; and test $_vibeusage_now -ge $_vibeusage_due; and _vibeusage_start 60
     end

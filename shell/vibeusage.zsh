@@ -7,21 +7,22 @@
 #                     in POWERLEVEL9K_RIGHT_PROMPT_ELEMENTS. VIBEUSAGE_COMMAND: the program, if not on PATH.
 #
 # Sets VIBEUSAGE_SEGMENT (text with %F{} colours, every other % doubled; empty: nothing to show) and, for itself,
-# _vibeusage_dir (cache folder), _mono (1: no colours), _due, _looked, _started (epoch seconds), _fd (a pipe, open while
+# _vibeusage_dir (cache folder), _mono (1: no colours), _at, _until, _due, _looked, _started (epoch seconds), _seen, _placed
+# (for what), _fd (a pipe, open while
 # the renderer runs). Our part of the prompt stands between two pairs of empty %{%}. With prompt_subst it names the
 # variable. Without, it is the text, `$` cut off by one more %{%} and backtick turned into ': inert should the option change.
 
 [[ -o interactive ]] || 'builtin' 'return' 0
 'builtin' 'zmodload' zsh/datetime zsh/parameter zsh/zle 2>/dev/null || 'builtin' 'return' 0
 if [[ -o aliases ]]; then 'builtin' 'typeset' -g _vibeusage_aliases=1; 'builtin' 'setopt' no_aliases; fi
-typeset -g VIBEUSAGE_SEGMENT= _vibeusage_looked=0 _vibeusage_started="${_vibeusage_started-0}" _vibeusage_fd="${_vibeusage_fd-}"
+typeset -g VIBEUSAGE_SEGMENT= _vibeusage_looked=0 _vibeusage_seen= _vibeusage_placed= _vibeusage_started="${_vibeusage_started-0}" _vibeusage_fd="${_vibeusage_fd-}"
 
 _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   builtin emulate -L zsh -o no_err_exit -o no_err_return
   local cache=$HOME/.cache raw token
   [[ $OSTYPE != darwin* ]] || cache=$HOME/Library/Caches
   [[ $XDG_CACHE_HOME != /* ]] || cache=$XDG_CACHE_HOME
-  typeset -g VIBEUSAGE_SEGMENT= _vibeusage_dir=${VIBEUSAGE_CACHE_DIR:-$cache/vibeusage} _vibeusage_looked=0
+  typeset -g VIBEUSAGE_SEGMENT= _vibeusage_dir=${VIBEUSAGE_CACHE_DIR:-$cache/vibeusage} _vibeusage_looked=0 _vibeusage_seen=
   typeset -g _vibeusage_mono=${NO_COLOR:+1}${VIBEUSAGE_NO_COLOR:+1}${${(M)TERM:#dumb}:+1}
   local file=$_vibeusage_dir/segments/zsh${_vibeusage_mono:++mono} generation=$_vibeusage_dir/generation
   [[ -f $file && -f $generation ]] || return 1
@@ -31,7 +32,13 @@ _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   [[ $head[3]$head[5]$head[6] == <-> && $#head[3] -lt 16 && $#head[5] -lt 16 && $#head[6] -lt 16 ]] || return 1
   (( head[6] <= EPOCHSECONDS && EPOCHSECONDS < head[3] )) || return 1
   [[ $raw != *$'\n'* ]] || VIBEUSAGE_SEGMENT=${${raw#*$'\n'}%%$'\n'*}
-  typeset -g _vibeusage_due=$head[5] _vibeusage_looked=$EPOCHSECONDS
+  typeset -g _vibeusage_due=$head[5] _vibeusage_at=$head[6] _vibeusage_until=$head[3] _vibeusage_looked=$EPOCHSECONDS
+  typeset -g _vibeusage_seen="$HOME,$XDG_CACHE_HOME,$VIBEUSAGE_CACHE_DIR,$NO_COLOR,$VIBEUSAGE_NO_COLOR,$TERM,$token"
+}
+_vibeusage_same() {  # 0: what was read last may still be shown; the generation is all that is looked at
+  [[ "${_vibeusage_seen}" == "${HOME-},${XDG_CACHE_HOME-},${VIBEUSAGE_CACHE_DIR-},${NO_COLOR-},${VIBEUSAGE_NO_COLOR-},${TERM-},"* ]] \
+    && (( _vibeusage_at <= EPOCHSECONDS && EPOCHSECONDS < _vibeusage_until )) && [[ -f "$_vibeusage_dir/generation" ]] \
+    && [[ "${_vibeusage_seen##*,}" == "$(<"$_vibeusage_dir/generation")" ]] 2>/dev/null && _vibeusage_looked="$EPOCHSECONDS"
 }
 _vibeusage_start() {  # one renderer at a time, and none within $1 seconds of the last start
   builtin emulate -L zsh -o no_err_exit -o no_err_return
@@ -66,11 +73,15 @@ _vibeusage_place() {
   [[ $VIBEUSAGE_PROMPT != left ]] || PROMPT=$mark$text' '$mark$PROMPT
 }
 _vibeusage_precmd() {
-  local result=$?
+  local result=$? state
   if [[ "$_vibeusage_looked" == "$EPOCHSECONDS" ]]; then :
-  elif ! _vibeusage_read; then _vibeusage_start 2
+  elif ! _vibeusage_same && ! _vibeusage_read; then _vibeusage_start 2
   elif [[ $EPOCHSECONDS -ge $_vibeusage_due ]]; then _vibeusage_start 60; fi
-  _vibeusage_place
+  state="$VIBEUSAGE_SEGMENT,${VIBEUSAGE_PROMPT-},${options[prompt_subst]},${options[prompt_bang]},${+functions[p10k]},"
+  if [[ "$_vibeusage_placed" != "$state${PROMPT-},${RPROMPT-}" ]]; then
+    _vibeusage_place
+    _vibeusage_placed="$state${PROMPT-},${RPROMPT-}"
+  fi
   return $result
 }
 prompt_vibeusage() { p10k segment -c '${VIBEUSAGE_SEGMENT-}' -e -t '${VIBEUSAGE_SEGMENT-}' }  # expanded at each draw

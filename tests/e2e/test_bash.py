@@ -10,7 +10,7 @@ from e2e.pty_shell import CTRL_C, CTRL_U, ENTER, SHELL, differences, started, tr
 SCRIPT = SHELL / "vibeusage.bash"
 TEXT = "\001\033[32m\00242%\001\033[0m\002 ok\n"
 HOSTILE = "$(touch canary) `touch canary` ${PATH} \\u \\$(touch canary) \\` \\[ a!b $1.20"
-COUNTING = "PROMPT_COMMAND='_vibeusage_looked=; PS1=\"p$((++n))> \"'; "
+COUNTING = "PROMPT_COMMAND='_vibeusage_looked=; ((n % 2)) && _vibeusage_seen=; PS1=\"p$((++n))> \"'; "
 
 
 @pytest.fixture
@@ -286,7 +286,7 @@ def test_a_prompt_saved_and_restored_by_others_shows_one_fresh_text(bash, cache,
     shell.run('saved=$PS1; PS1="(venv) $PS1"')
     shell.wait(r"^42% ok \(venv\) >")
     cache.store("bash", "43%\n")
-    shell.run("_vibeusage_looked= PS1=$saved; clear")
+    shell.run("_vibeusage_looked= _vibeusage_seen= PS1=$saved; clear")
     shell.wait(r"\A43% >\Z")
 
 

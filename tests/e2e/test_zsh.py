@@ -10,7 +10,7 @@ from e2e.pty_shell import CTRL_C, ENTER, SHELL, differences, started, traced
 SCRIPT = SHELL / "vibeusage.zsh"
 TEXT = "%F{green}42%%%f ok\n"
 HOSTILE = "$(touch canary) `touch canary` ${PATH} %%{ %%(?..) \\$(touch canary) a!b $1.20"
-COUNTING = 'precmd() { (( ++n )); _vibeusage_looked=0; PROMPT="p$n> " }; '
+COUNTING = 'precmd() { (( ++n )); _vibeusage_looked=0 _vibeusage_seen=; PROMPT="p$n> " }; '
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def test_a_prompt_saved_and_restored_by_others_shows_one_fresh_text(zsh, cache):
     shell.run('saved=$PROMPT; PROMPT="(venv) $PROMPT"')
     shell.wait(r"^42% ok \(venv\) >")
     cache.store("zsh", "43%%\n")
-    shell.run("_vibeusage_looked=0 PROMPT=$saved; clear")
+    shell.run("_vibeusage_looked=0 _vibeusage_seen= PROMPT=$saved; clear")
     shell.wait(r"\A43% >\Z")
 
 
