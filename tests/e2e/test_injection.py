@@ -42,18 +42,13 @@ def hostile(cache_dir):
     """`line.tsv` with every payload as account id, its name, period name, label, source and note."""
     cache_dir.mkdir(mode=0o700)
     now = int(time.time())
-    rows = [
-        ("vibeusage-line", "1", "-", 9_999_999_999),
-        ("set", "*", "max_width", "0"),
-        ("set", "zsh", "max_width", "0"),
-    ]
-    rows += [("set", "*", "format", OPTIONS[3]), ("note", PAYLOADS[0] + PAYLOADS[1])]
-    for index, text in enumerate(PAYLOADS):
-        rows += [
-            ("account", f"p{index}@{text}", text),
-            ("period", f"p{index}@{text}", text, text, 0, 42, 0, now, text, "window"),
-        ]
-    (cache_dir / "line.tsv").write_text("".join(table.row(*row) for row in rows))
+    text = table.row("vibeusage-line", "1", "-", 9_999_999_999) + table.row("note", PAYLOADS[0] + PAYLOADS[1])
+    text += table.row("set", "*", "max_width", "0") + table.row("set", "*", "format", OPTIONS[3])
+    for index, each in enumerate(PAYLOADS):
+        account = f"p{index}@{each}"
+        text += table.row("account", account, each)
+        text += table.row("period", account, each, each, 0, 42, 0, now, each, "window")
+    (cache_dir / "line.tsv").write_text(text)
     (cache_dir / "generation").write_text("g1\n")
 
 
