@@ -70,7 +70,7 @@ def load_snapshots() -> dict[str, UsageSnapshot]:
 def observed(now: int) -> dict[str, dict[str, tuple]]:
     """{account: {period name: row}} of what passive sources said last."""
     known: dict[str, dict[str, tuple]] = {}
-    for path in _listed("observations"):
+    for path in reversed(_listed("observations")):  # notes before their table, see `observe`
         text = (files.read_private(path, limit=cachefiles.FILE_LIMIT) or b"").decode("utf-8", "replace")
         seen = table.parse(text, table.OBSERVATION_MAGIC, now)
         if seen and seen.version == table.VERSION:
@@ -189,7 +189,7 @@ def _remove(path: Path) -> None:
 
 
 def _belongs(path: Path, account: str, exact: bool) -> bool:
-    name = path.name.removesuffix(".json")
+    name = path.name.removesuffix(".json").partition("+")[0]
     return name == account or (not exact and name.partition("@")[0] == account)
 
 

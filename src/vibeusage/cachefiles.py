@@ -69,7 +69,7 @@ def read_file(path, limit=FILE_LIMIT):
     try:
         info = os.fstat(fd)
         ours = info.st_mode & 0o170022 == 0o100000 and info.st_uid == os.geteuid()
-        return os.read(fd, limit) if ours and info.st_size <= limit else b""
+        return os.read(fd, info.st_size) if ours and info.st_size <= limit else b""
     except OSError:
         return b""
     finally:
@@ -88,6 +88,15 @@ def stored(folder, key, now):
     except ValueError:
         return None
     return (text, refresh_due_at) if rendered_at <= now < valid_until else None
+
+
+def observations(folder):
+    """The files of all accounts, notes before their table: a note goes only once the table has it."""
+    try:
+        listed = os.listdir(folder + "/observations")
+    except OSError:
+        return []
+    return sorted([name for name in listed if TEMP_MARK not in name], reverse=True)
 
 
 def store(folder, key, shown, token, refresh_due_at, now):

@@ -91,7 +91,8 @@ def harvest():
     now = int(time.time())
     found = document.decode(data) if len(data) <= FILE_LIMIT else None
     if found and (observation := observe.observation(found, os.environ, now)):
-        observe.record(cache_folder(os.environ), observation, now)
+        folder = cache_folder(os.environ)
+        observe.record(folder, observe.known_since(folder, observation, now), now)
     return 0
 
 

@@ -26,7 +26,7 @@ def load(folder, now, deadline):
         text = _compile()
         token, again = _read(folder, now)
         parsed = again or table.parse(text, table.LINE_MAGIC, now) or parsed or table.Table()
-    for name in _observations(folder):
+    for name in cachefiles.observations(folder):
         text = cachefiles.read_file(f"{folder}/observations/{name}").decode("utf-8", "replace")
         if (seen := table.parse(text, table.OBSERVATION_MAGIC, now)) and seen.version == table.VERSION:
             table.merge(parsed.periods, seen.periods, now)
@@ -55,13 +55,6 @@ def _compile():
         return cache.compile_line()
     except Exception:  # whatever is wrong with config or disk, the prompt is not the place to say so
         return ""
-
-
-def _observations(folder):
-    try:
-        return sorted([name for name in os.listdir(folder + "/observations") if cachefiles.TEMP_MARK not in name])
-    except OSError:
-        return []
 
 
 def show(target, known, given, data, now, *, mono, environ):
