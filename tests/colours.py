@@ -72,6 +72,7 @@ def parsed(target: str, output: str) -> list[str]:
         assert rows[1] == "---"
         lines = [row.split(" | ") for row in (rows[0], *rows[2:])]
         assert [line[1:] for line in lines] == [["ansi=true"], *[["trim=false"]] * (len(lines) - 1)]
+        assert not any(line[0].startswith("-") for line in lines)
         assert "|" not in "".join(line[0] for line in lines)
         return [seen("ansi", lines[0][0]), *[seen("plain", line[0]) for line in lines[1:]]]
     return [seen(target, row) for row in rows]

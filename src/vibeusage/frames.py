@@ -32,7 +32,7 @@ def frame(target, known, options, units, now, *, mono):
         text = text and f"{text}\n{short}\n{'' if mono else escape.HEX.get(worst, '')}\n"
         return text, until
     menu = [f"{_bar_text(_sentence(window))} | trim=false" for window in shown]
-    return ("\n".join([f"{text} | ansi=true", "---", *menu]) + "\n" if text else ""), until
+    return ("\n".join([f"{_bar_text(text)} | ansi=true", "---", *menu]) + "\n" if text else ""), until
 
 
 def _until(window, now):
@@ -44,7 +44,8 @@ def _until(window, now):
 
 
 def _bar_text(text):
-    return text.replace("|", "¦")
+    """A row whose own text is neither an option of SwiftBar's nor, by dashes at its start, a separator or submenu."""
+    return text.replace("|", "¦").replace("-", "\u2010", text.startswith("-"))
 
 
 def _windows(known, options, now):
