@@ -86,7 +86,7 @@ def test_the_text_does_not_change_before_valid_until(target, periods, given_opti
 def test_a_segment_is_never_printed_at_or_after_its_instant_nor_before_its_rendering(cache_dir, ahead):
     (cache_dir / "segments").mkdir(parents=True)
     (cache_dir / "generation").write_text("g1\n")
-    (cache_dir / "segments" / "tmux").write_text("vibeusage-segment 1 1000 g1 9999999999 900 - - - -\ntext\n")
+    (cache_dir / "segments" / "tmux").write_text("vibeusage-segment 1 1000 g1 9999999999 900 - - -\ntext\n")
     folder = str(cache_dir)
     assert cachefiles.stored(folder, "tmux", 999.9) == (b"text\n", 9_999_999_999)
     assert cachefiles.stored(folder, "tmux", 900) == (b"text\n", 9_999_999_999)
@@ -99,5 +99,5 @@ def test_a_segment_is_never_printed_at_or_after_its_instant_nor_before_its_rende
 def test_a_segment_of_another_generation_is_not_printed(cache_dir):
     (cache_dir / "segments").mkdir(parents=True)
     (cache_dir / "generation").write_text("g2\n")
-    (cache_dir / "segments" / "tmux").write_text("vibeusage-segment 1 1000 g1 9999999999 900 - - - -\ntext\n")
+    (cache_dir / "segments" / "tmux").write_text("vibeusage-segment 1 1000 g1 9999999999 900 - - -\ntext\n")
     assert cachefiles.stored(str(cache_dir), "tmux", 950) is None

@@ -137,9 +137,9 @@ def compile_line(*, nobody_to_ask: bool = False) -> str:
 
 def new_generation() -> None:
     """Every stored segment is outdated from here on; without a token too, should it not fit on the disk."""
-    token, path = f"{time.time_ns():x}-{os.getpid():x}\n", paths.cache_dir() / "generation"
+    token, path = cachefiles.new_token(), paths.cache_dir() / "generation"
     try:
-        files.write_private(path, token.encode())
+        files.write_private(path, token)
     except StorageError:
         with contextlib.suppress(OSError):
             path.unlink()

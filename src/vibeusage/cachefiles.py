@@ -81,7 +81,7 @@ def stored(folder, key, now):
     token = read_file(folder + "/generation", 100).strip()
     head, _, text = read_file(folder + "/segments/" + key).partition(b"\n")
     fields = head.split(b" ")
-    if not token or len(fields) != 10 or fields[:2] != [b"vibeusage-segment", b"1"] or fields[3] != token:
+    if not token or len(fields) != 9 or fields[:2] != [b"vibeusage-segment", b"1"] or fields[3] != token:
         return None
     try:
         valid_until, refresh_due_at, rendered_at = int(fields[2]), int(fields[4]), int(fields[5])
@@ -107,15 +107,19 @@ def store(folder, key, shown, token, refresh_due_at, now):
 
 
 def _uptime(now, until, refresh_due_at):
-    """Boot id, and the three instants in seconds since boot, for a shell without a clock."""
+    """The start of the boot id, and the two instants in seconds since that boot, for a shell without a clock.
+
+    Short, because such a shell reads a byte per call.
+    """
     up = read_file_of_kernel("/proc/uptime").partition(b".")
     boot = read_file_of_kernel("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
     try:
         seconds = float(up[0] + b"." + up[2].split()[0])
     except (ValueError, IndexError):
-        return "- - - -"
+        return "- - -"
     # floor is never late: a shell compares whole seconds of the same counter
-    return f"{boot or '-'} {int(seconds)} {int(seconds + until - now)} {int(seconds + refresh_due_at - now)}"
+    due_up = max(0, int(seconds + refresh_due_at - now))
+    return f"{boot[:8] or '-'} {int(seconds + until - now)} {due_up}"
 
 
 def read_file_of_kernel(path):
@@ -181,12 +185,17 @@ def _make_folder(folder):
         os.chmod(each, 0o700)
 
 
+def new_token():
+    """A token that was never there before; short, because shells read a byte per call."""
+    return os.urandom(6).hex().encode() + b"\n"
+
+
 def new_generation(folder):
     """Make every stored segment outdated; to be called after the data is in place.
 
     Without a token none is valid either, should it not fit on the disk.
     """
-    if not write_file(folder + "/generation", f"{time.time_ns():x}-{os.getpid():x}\n".encode()):
+    if not write_file(folder + "/generation", new_token()):
         try:
             os.unlink(folder + "/generation")
         except OSError:

@@ -67,8 +67,7 @@ class Cache:
             "generation": token or self.token,
             "refresh_due_at": now + due_s,
             "rendered_at": now - age_s,
-            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
-            "rendered_up": up - age_s,
+            "boot_id": Path("/proc/sys/kernel/random/boot_id").read_text()[:8],
             "valid_until_up": up + valid_s,
             "refresh_due_up": up + due_s,
         } | head
