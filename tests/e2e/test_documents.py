@@ -136,12 +136,15 @@ def test_a_document_without_limits_keeps_the_last_known_with_their_age(line_tsv,
 
 
 @pytest.mark.parametrize("name", WITHOUT_LIMITS)
-def test_a_document_without_limits_invents_none(vibeusage, name):
-    found = sent_now(name)
-    [row] = rows("claude-code", vibeusage("line", "claude-code", stdin=as_bytes(found)))
+def test_a_document_without_limits_invents_none(name):
+    found, known = sent_now(name), table.Table()
+    known.version = table.VERSION
+    environ = {"HOME": "/nowhere", "VIBEUSAGE_CACHE_DIR": "/nowhere/cache"}
+    now = int(time.time())
+    shown = view.show("claude-code", known, {}, as_bytes(found), now, mono=False, environ=environ)
     used = found["context_window"]["used_percentage"]
     context = f" · ctx {used}%" if used else ""
-    assert row == found["model"]["display_name"] + context
+    assert parsed("claude-code", shown.text) == [found["model"]["display_name"] + context]
 
 
 def test_more_than_all_is_100_and_almost_nothing_is_what_the_client_rounds_it_to(vibeusage):
@@ -297,7 +300,7 @@ def git(require, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["repository", "subfolder", "worktree", "detached", "unborn", "none"])
-def test_the_branch_is_read_from_a_real_repository_and_no_process_starts(vibeusage, require, git, tmp_path, place):
+def test_the_branch_is_read_from_a_real_repository_and_no_process_starts(line_tsv, require, git, tmp_path, place):
     repository, folder, branch = tmp_path / "repository", tmp_path / "repository", "feature/über-1"
     repository.mkdir()
     if place != "none":
@@ -314,9 +317,8 @@ def test_the_branch_is_read_from_a_real_repository_and_no_process_starts(vibeusa
     elif place == "detached":
         git("checkout", "--detach", cwd=repository)
         branch = git("rev-parse", "HEAD", cwd=repository)[:8]
-    config('[line.claude-code]\nlines = [["model", "branch"]]\n')
+    line_tsv(("set", "claude-code", "lines", "model,branch"))
     found = {"model": {"display_name": "Opus"}, "workspace": {"current_dir": str(folder)}}
-    vibeusage("line", "claude-code", stdin=b"{}")  # compiles the settings
     log = tmp_path / "log"
     command = [require("strace"), "-f", "-qq", "-e", "trace=execve,fork,vfork", "-o", str(log)]
     command += [sys.executable, "-P", "-m", "vibeusage", "line", "claude-code"]

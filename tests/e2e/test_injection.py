@@ -273,8 +273,8 @@ def test_tmux_runs_nothing_even_where_the_text_is_the_option_itself(tmux, hostil
     terminal, server = tmux("set -g status-right ''")
     terminal.settle()
     # tmux holds an option of some 8000 bytes at most: the names one after the other
-    for at in range(0, len(PAYLOADS), 12):
-        few = "".join(f" --provider p{index}" for index in range(at, at + 12))
+    for at in range(0, len(PAYLOADS), 18):
+        few = "".join(f" --provider p{index}" for index in range(at, at + 18))
         ours = f"'{server[0]}' -S '{tmp_path}/socket'"
         script = f'{ours} set -g status-right "$({COMMAND.format("tmux")}{few})END{at}"'
         subprocess.run(["sh", "-c", script], env=environment(tmp_path), cwd=tmp_path, check=True)
