@@ -97,9 +97,9 @@ def test_c12_a_window_is_current_until_its_reset_and_not_a_second_longer(instant
 def test_c12_a_stored_text_stays_what_a_fresh_one_says_across_the_change(instant, zone):
     """Walk through the last hours in the steps that the renderer itself names."""
     resets_at = calendar.timegm((*instant, 0, 0, 0))
-    known = known_at(resets_at, resets_at - 9_000)
+    known = known_at(resets_at, resets_at - 4_000)
     for target in ("zsh", "tmux"):
-        now, steps = resets_at - 9_000, 0
+        now, steps = resets_at - 4_000, 0
         while now <= resets_at:
             found = shown(target, known, now)
             assert now < found.until, (target, now)
