@@ -9,13 +9,13 @@ import xml.etree.ElementTree as ET
 
 SGR = r"\x1b\[(?:90|32|33|31|1;31|0)m"
 HEX = "#808080|#5faf5f|#d7af00|#d75f5f|#ff5f5f"
-STYLE = r"#\[fg=(?:brightblack|green|yellow|red|red,bold)\]"
+STYLE = r"#\[fg=(?:colour8|green|yellow|red|red,bold)\]"
 # target: (our codes, {escape: literal}, what may never be left over)
 GRAMMAR = {
     "bash": (rf"\x01{SGR}\x02|\x01\x02", {}, r"[`]|[$\\](?!\x01\x02)"),
     "zsh": (r"%F\{(?:8|green|yellow|red)\}|%[fBb]|%\{%\}", {"%%": "%"}, r"`|[$\\](?!%\{%\})"),
     "tmux": (rf"{STYLE}|#\[fg=default(?:,nobold)?\]", {"##": "#"}, r"(?!)"),
-    "zjstatus": (rf"{STYLE}|#\[default\]", {}, r"(?!)"),
+    "zjstatus": (rf"#\[fg=(?:{HEX})(?:,bold)?\]|#\[default\]", {}, r"(?!)"),
     "polybar": (rf"%\{{F(?:{HEX}|-)\}}", {}, r"(?!)"),
     "screen": (r"\x05\{(?:= [Kgyr]|=b r|-)\}", {}, r"(?!)"),
     "starship": (SGR, {}, r"\\"),

@@ -18,12 +18,12 @@ PAINTED = {
     ),
     "zsh": "claude %F{green}42%%%f%F{8} · %f%F{yellow}y%f%F{red}r%f%B%F{red}100%%%f%b",
     "tmux": (
-        "claude #[fg=green]42%#[fg=default]#[fg=brightblack] · #[fg=default]#[fg=yellow]y#[fg=default]"
+        "claude #[fg=green]42%#[fg=default]#[fg=colour8] · #[fg=default]#[fg=yellow]y#[fg=default]"
         "#[fg=red]r#[fg=default]#[fg=red,bold]100%#[fg=default,nobold]"
     ),
     "zjstatus": (
-        "claude #[fg=green]42%#[default]#[fg=brightblack] · #[default]#[fg=yellow]y#[default]"
-        "#[fg=red]r#[default]#[fg=red,bold]100%#[default]"
+        "claude #[fg=#5faf5f]42%#[default]#[fg=#808080] · #[default]#[fg=#d7af00]y#[default]"
+        "#[fg=#d75f5f]r#[default]#[fg=#ff5f5f,bold]100%#[default]"
     ),
     "polybar": ("claude %{F#5faf5f}42%%{F-}%{F#808080} · %{F-}%{F#d7af00}y%{F-}%{F#d75f5f}r%{F-}%{F#ff5f5f}100%%{F-}"),
     "screen": ("claude \x05{= g}42%\x05{-}\x05{= K} · \x05{-}\x05{= y}y\x05{-}\x05{= r}r\x05{-}\x05{=b r}100%\x05{-}"),

@@ -103,7 +103,7 @@ def test_a_clock_holds_until_it_says(left, zone):
         check_constant(lambda now: pace.clock(NOW + left, now), NOW)
 
 
-class local_zone:  # noqa: N801  (reads as a statement)
+class local_zone:
     """TZ for a block, hypothesis examples included."""
 
     def __init__(self, name):

@@ -7,7 +7,6 @@ before the generation changes.
 
 import contextlib
 import os
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 

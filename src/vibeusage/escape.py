@@ -7,7 +7,7 @@ STRING ESCAPES, Pango markup, and the documentation of each bar.
 """
 
 SGR = {"dim": "90", "green": "32", "yellow": "33", "red": "31", "alarm": "1;31"}
-NAMES = {"dim": "brightblack", "green": "green", "yellow": "yellow", "red": "red", "alarm": "red,bold"}
+NAMES = {"dim": "colour8", "green": "green", "yellow": "yellow", "red": "red", "alarm": "red,bold"}
 ZSH = {"dim": "8", "green": "green", "yellow": "yellow", "red": "red", "alarm": "red"}
 HEX = {"dim": "#808080", "green": "#5faf5f", "yellow": "#d7af00", "red": "#d75f5f", "alarm": "#ff5f5f"}
 SCREEN = {"dim": "= K", "green": "= g", "yellow": "= y", "red": "= r", "alarm": "=b r"}
@@ -100,7 +100,8 @@ def _part(text, first, second, other):
 
 def _zjstatus(style, text):
     text = _part(text, "#", "[", "(")
-    return f"#[fg={NAMES[style]}]{text}#[default]" if style else text
+    weight = ",bold" if style == "alarm" else ""
+    return f"#[fg={HEX[style]}{weight}]{text}#[default]" if style else text
 
 
 def _polybar(style, text):

@@ -217,8 +217,12 @@ def _row(units, separator):
             continue
         texts[-1] = (texts[-1][0], texts[-1][1].rstrip())
         if row:
-            row.append(("dim", separator))
-        row += texts
+            texts.insert(0, ("dim", separator))
+        for style, text in texts:
+            if row and row[-1][0] == style:
+                row[-1] = (style, row[-1][1] + text)
+            else:
+                row.append((style, text))
     return row
 
 

@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
     """argparse with our exit code for bad usage and one sentence with a next step."""
 
     def error(self, message: str):
-        self.exit(EXIT_USAGE, f"vibeusage: {message}; see `{self.prog} --help`\n")
+        self.exit(EXIT_USAGE, f"vibeusage: {clean(message, 500)}; see `{self.prog} --help`\n")
 
 
 def main(argv: list[str]) -> int:

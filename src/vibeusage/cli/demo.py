@@ -18,14 +18,20 @@ NEXT = """What to do next
   vibeusage                        your own plans"""
 
 COLOR_MARKS = (  # a colour being switched on, in the notations that a terminal does not understand
-    r"#\[fg=(?P<tmux>[a-z,]+)\]",
+    r"#\[fg=(?P<zjstatus>#\w+)[a-z,]*\]",
+    r"#\[fg=(?P<tmux>[a-z0-9,]+)\]",
     r"(?P<zsh_alarm>%B)?%F\{(?P<zsh>\w+)\}",
     r"%\{F(?P<polybar>#\w+)\}",
     r"<span color='(?P<waybar>#\w+)'[^>]*>",
     r"\x05\{(?P<screen>=\w* \w)\}",
 )
 END_MARKS = r"#\[(?:fg=default|default)[a-z,]*\]|%f(?:%b)?|%\{F-\}|</span>|\x05\{-\}"
-TABLES = {"tmux": escape.NAMES, "zsh": escape.ZSH, "polybar": escape.HEX, "waybar": escape.HEX, "screen": escape.SCREEN}
+TABLES = {
+    "tmux": escape.NAMES,
+    "zsh": escape.ZSH,
+    "screen": escape.SCREEN,
+    **dict.fromkeys(("polybar", "waybar", "zjstatus"), escape.HEX),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
