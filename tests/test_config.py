@@ -269,9 +269,7 @@ def test_a_file_with_every_setting_is_read(file):
     )
 
 
-@pytest.mark.parametrize(
-    "data", [None, b"", b"# nothing\n", b"\xef\xbb\xbf[line]\n", b"[line]\r\n\r\n[line.tmux]\r\n"]
-)
+@pytest.mark.parametrize("data", [None, b"", b"# nothing\n", b"\xef\xbb\xbf[line]\n", b"[line]\r\n\r\n[line.tmux]\r\n"])
 def test_a_file_that_sets_nothing_means_the_defaults(data, file):
     if data is not None:
         file.write_bytes(data)
@@ -364,9 +362,7 @@ def test_set_changes_one_line_and_keeps_comments_and_order(file):
     config.set_value("providers.codex.enabled", "true")
     config.set_value("line.claude-code.lines", "model, context; cost")
     assert file.read_text() == (
-        USER_FILE.replace("bar = 5   # cells\n", 'bar = 7   # cells\nicons = "ascii"\n').replace(
-            "false", "true"
-        )
+        USER_FILE.replace("bar = 5   # cells\n", 'bar = 7   # cells\nicons = "ascii"\n').replace("false", "true")
         + '\n[line.claude-code]\nlines = [["model", "context"], ["cost"]]\n'
     )
 
@@ -547,9 +543,7 @@ def test_whatever_is_set_is_what_get_says_and_the_users_text_stays(file, every):
     assert not file.with_name("config.toml.bak").exists()
 
 
-@pytest.mark.parametrize(
-    "text", ["", USER_FILE, "[line.'claude-code']\nlines = [['cost']]\n[fetch]\ntimeout_s = 20\n"]
-)
+@pytest.mark.parametrize("text", ["", USER_FILE, "[line.'claude-code']\nlines = [['cost']]\n[fetch]\ntimeout_s = 20\n"])
 def test_the_text_of_the_settings_in_force_reads_back_as_them(text, file):
     file.write_text(text)
     before, shown = config.load(), config.as_toml(config.load(), config.read())

@@ -32,9 +32,7 @@ bar = 3
 @pytest.mark.parametrize(
     ("text", "key", "value", "expected"),
     [
-        pytest.param(
-            USER_FILE, "line.bar", 9, USER_FILE.replace("bar = 5 ", "bar = 9 "), id="replaced, comment kept"
-        ),
+        pytest.param(USER_FILE, "line.bar", 9, USER_FILE.replace("bar = 5 ", "bar = 9 "), id="replaced, comment kept"),
         pytest.param(
             USER_FILE,
             "fetch.interval_s",
@@ -42,25 +40,17 @@ bar = 3
             USER_FILE.replace("# seconds\n", "# seconds\ninterval_s = 600\n"),
             id="end of its table",
         ),
-        pytest.param(
-            USER_FILE, "line.tmux.bar", 4, USER_FILE + "\n[line.tmux]\nbar = 4\n", id="new table at the end"
-        ),
-        pytest.param(
-            USER_FILE, "line.claude-code.bar", 4, USER_FILE.replace("bar = 3", "bar = 4"), id="quoted header"
-        ),
+        pytest.param(USER_FILE, "line.tmux.bar", 4, USER_FILE + "\n[line.tmux]\nbar = 4\n", id="new table at the end"),
+        pytest.param(USER_FILE, "line.claude-code.bar", 4, USER_FILE.replace("bar = 3", "bar = 4"), id="quoted header"),
         pytest.param(
             USER_FILE,
             "line.provider",
             ["codex"],
-            USER_FILE.replace(
-                'provider = [\n  "claude", # work\n  "codex",\n]', '# work\nprovider = ["codex"]'
-            ),
+            USER_FILE.replace('provider = [\n  "claude", # work\n  "codex",\n]', '# work\nprovider = ["codex"]'),
             id="comment inside a replaced list moves above it",
         ),
         pytest.param("", "line.bar", 1, "[line]\nbar = 1\n", id="empty file"),
-        pytest.param(
-            "# only this", "line.bar", 1, "# only this\n\n[line]\nbar = 1\n", id="no newline at the end"
-        ),
+        pytest.param("# only this", "line.bar", 1, "# only this\n\n[line]\nbar = 1\n", id="no newline at the end"),
         pytest.param(
             "[line]\nbar = 1",
             "line.icons",
@@ -164,9 +154,7 @@ def test_a_broken_dotted_key_is_a_value_error(text):
 
 names = st.text("abc-_. é\"'#=[]\\", min_size=1, max_size=6)
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
-leaves = st.one_of(
-    texts, st.booleans(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False, allow_infinity=False)
-)
+leaves = st.one_of(texts, st.booleans(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False, allow_infinity=False))
 values = leaves | st.lists(leaves, max_size=4)
 documents = st.dictionaries(
     names,
@@ -190,9 +178,7 @@ def test_a_literal_reads_back_as_the_value_on_one_line(value):
 def commented(document: dict) -> str:
     """The document as TOML with a numbered comment above every statement."""
     lines = tomli_w.dumps(document).split("\n")
-    return "\n".join(
-        f"# note {at}\n{line}" if line[:1] not in " ]" else line for at, line in enumerate(lines)
-    )
+    return "\n".join(f"# note {at}\n{line}" if line[:1] not in " ]" else line for at, line in enumerate(lines))
 
 
 @given(documents, st.lists(names, min_size=1, max_size=3).map(tuple), leaves)

@@ -210,13 +210,20 @@ def start_refresh(folder, due_at, now):
         attempt = f"{folder}/attempt-{int(now) // ATTEMPT_S}"
         os.close(os.open(attempt, NEW_FLAGS, 0o600))
         os.chdir("/")
-        opened = [int(name) for name in os.listdir("/dev/fd")]
+        opened = [int(name) for name in os.listdir("/dev/fd") if int(name) > 2]
         actions = [
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDWR, 0),
             *[(os.POSIX_SPAWN_DUP2, 0, fd) for fd in (1, 2)],
-            *[(os.POSIX_SPAWN_CLOSE, fd) for fd in opened if fd > 2],
+            *[(os.POSIX_SPAWN_CLOSE, fd) for fd in opened if _is_inherited(fd)],
         ]
         argv = [sys.executable, "-P", "-m", "vibeusage", "refresh", "--if-due", "--quiet"]
         os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
     except OSError:
         return
+
+
+def _is_inherited(fd):
+    try:
+        return os.get_inheritable(fd)
+    except OSError:  # the one that listed the others
+        return False

@@ -215,7 +215,15 @@ def install(folder: Path, env: Path, python: str) -> str:
         if not env.exists():
             run([uv, "venv", "--python", python, env], environ)
         run([uv, "build", "--wheel", "--python", python, "--out-dir", wheels, tree], environ)
-        tool = [uv, "pip", "install", "--python", env / "bin/python", "--compile-bytecode", "--reinstall-package=vibeusage"]
+        tool = [
+            uv,
+            "pip",
+            "install",
+            "--python",
+            env / "bin/python",
+            "--compile-bytecode",
+            "--reinstall-package=vibeusage",
+        ]
     else:
         # without a setuptools of its own, whose .pth file would slow down every start
         if not env.exists():

@@ -514,7 +514,7 @@ def test_the_starship_table_is_what_starship_wants(home, tmp_path, monkeypatch):
                 "command": f"'{tmp_path}/a \"b\"/vibeusage' line starship",
                 "when": True,
                 "shell": ["sh"],
-                "format": "[$output]($style) ",
+                "format": "([$output]($style) )",
                 "style": "",
             }
         },

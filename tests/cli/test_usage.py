@@ -11,15 +11,14 @@ import pytest
 from vibeusage import cache, cli
 from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 
-NOW = datetime.now(UTC).replace(microsecond=0)
-
 
 def save(provider="claude", *, age=timedelta(0), used=42.0, resets_in=timedelta(hours=2, minutes=1), **fields):
+    now = datetime.now(UTC)
     period = UsagePeriod(
-        name="Session (5h)", utilization=used, period_type=PeriodType.SESSION, resets_at=NOW + resets_in
+        name="Session (5h)", utilization=used, period_type=PeriodType.SESSION, resets_at=now + resets_in
     )
     found = UsageSnapshot(
-        provider=provider, fetched_at=NOW, observed_at=NOW - age, source="oauth", periods=(period,), **fields
+        provider=provider, fetched_at=now, observed_at=now - age, source="oauth", periods=(period,), **fields
     )
     cache.save_snapshot(found, "f")
     return found
@@ -130,7 +129,7 @@ def test_a_reader_that_leaves_early_causes_no_traceback(vibeusage):
 def test_cache_show_names_account_source_and_age(capsys):
     save(age=timedelta(minutes=5, seconds=30))
     cli.main(["cache", "show"])
-    assert capsys.readouterr().out.splitlines()[1] == "  claude  1 windows from oauth, 5m ago"
+    assert capsys.readouterr().out.splitlines()[1] == "  claude  1 window from oauth, 5m ago"
     cli.main(["cache", "clear", "claude"])
     assert capsys.readouterr().out.startswith("1 file removed from ")
     cli.main(["cache"])

@@ -132,3 +132,34 @@ def terminal(tmp_path: Path, env: dict[str, str]) -> Iterator[Callable[..., Term
     yield start
     for one in opened:
         one.close()
+
+
+ONE_IS_QUICK = {
+    "test_a5_whatever_lies_in_place_of_a_file_one_line_and_exit_0",
+    "test_a7_starts_one_detached_refresher_that_nobody_waits_for",
+    "test_a8_many_lines_ask_the_vendor_once",
+    "test_a12_two_hundred_lines_at_once_say_the_same",
+    "test_b4_a_damaged_file_is_a_miss_and_is_replaced_at_the_next_success",
+    "test_b5_a_newer_file_is_neither_misread_nor_overwritten",
+    "test_b6_files_are_0600_and_folders_0700_from_the_first_instant",
+    "test_b7_a_cache_file_of_others_is_ignored_and_replaced",
+    "test_b8_a_symlinked_file_of_the_cache_is_not_followed",
+    "test_b8_a_symlinked_folder_of_the_cache_is_not_written_to",
+    "test_b10_without_a_home_nothing_is_made_anywhere",
+    "test_b11_a_disk_that_takes_nothing_costs_the_storing_not_the_numbers",
+    "test_editing_shows_that_the_shell_knows_its_width",
+    "test_an_assistants_document_brings_nothing_but_text",
+    "test_an_output_that_takes_nothing_does_no_harm",
+    "test_stdin_that_stays_open_does_not_hold_the_line_up",
+    "test_c12_a_stored_text_stays_what_a_fresh_one_says_across_the_change",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of the costlier tests the first case stays quick, the others carry the mark `slow`."""
+    seen = set()
+    for item in items:
+        name = getattr(item, "originalname", item.name)
+        if name in ONE_IS_QUICK and (name in seen or seen.add(name)):
+            item.add_marker("slow")

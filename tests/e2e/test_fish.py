@@ -12,7 +12,7 @@ TEXT = "\x1b[32m42%\x1b[0m ok\n"
 HOSTILE = "(touch canary) $(touch canary) `touch canary` $PATH {$PATH} \\n %s \\$x a!b $1.20"
 PROMPT = "function fish_prompt; echo -n '> '; end; "
 COUNTING = (
-    'function fish_prompt; set -g n (math $n + 1); set -g _vibeusage_looked 0; '
+    "function fish_prompt; set -g n (math $n + 1); set -g _vibeusage_looked 0; "
     'test (math $n % 2) = 0; and set -g _vibeusage_seen; echo -n "p$n> "; end; '
 )
 

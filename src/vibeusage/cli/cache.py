@@ -45,7 +45,7 @@ def _show(*, as_json: bool) -> int:
     for name, snapshot in known.items():
         age = pace.age(int(_newest(snapshot).timestamp()), int(now.timestamp()))[0]
         count = len(snapshot.periods)
-        print(f"  {render.plain(name)}  {count} windows from {render.plain(snapshot.source)}, {age}")
+        print(f"  {render.plain(name)}  {count} window{'s' * (count != 1)} from {render.plain(snapshot.source)}, {age}")
     if not known:
         print("  nothing is stored yet")
     return 0

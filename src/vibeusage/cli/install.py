@@ -105,7 +105,7 @@ def put_starship(data: bytes, *, command: str) -> bytes:
         tomli_w.dumps({"command": command}).strip(),
         "when = true",
         'shell = ["sh"]',
-        'format = "[$output]($style) "',
+        'format = "([$output]($style) )"',
         'style = ""',
     )
     result = edits.put_block(data, lines)
