@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "vibeusage"
-HOT = ["line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "observe"]
+HOT = ["line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "items", "observe"]
 ROWS = [
     ["errors", "models", "paths", *HOT],
     ["files", "toml_edit", "schema", "settings", "config", "gate", "cache", "http", "credentials", "edits"],

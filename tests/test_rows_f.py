@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth, wcwidth
 
-from vibeusage import cli, document, escape, render, segment, table, view
+from vibeusage import cli, escape, items, render, segment, table, view
 from vibeusage.line import ASSISTANTS, TARGETS
 from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 
@@ -150,7 +150,7 @@ def test_f1_each_stored_text_leaves_nothing_but_our_own_codes():
 
 
 def test_f1_each_text_of_a_document_leaves_nothing_but_our_own_codes():
-    rows = ";".join(document.ITEMS) + ";periods," + ",".join(document.ITEMS)
+    rows = ";".join(items.ITEMS) + ";periods," + ",".join(items.ITEMS)
 
     @FEW
     @given(TEXT, TEXT, st.booleans())
@@ -393,8 +393,8 @@ def test_f7_no_target_is_wider_than_asked():
 def test_f7_no_row_of_an_assistant_is_wider_than_the_host_allows():
     made = table.Table()
     made.version = table.VERSION
-    items = ",".join(document.ITEMS)
-    made.settings = {target: {"lines": f"periods,{items};{items};model,cost,branch"} for target in ASSISTANTS}
+    every = ",".join(items.ITEMS)
+    made.settings = {target: {"lines": f"periods,{every};{every};model,cost,branch"} for target in ASSISTANTS}
 
     @FEW
     @given(TEXT, st.integers(1, 90), st.sampled_from(sorted(ASSISTANTS)), st.booleans())

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from vibeusage import document, schema
+from vibeusage import items, schema
 
 FORMAT_FIELDS = ("provider", "account", "icon", "period", "percent", "bar", "reset", "pace", "age", "source")
-ITEMS = ("periods", *document.ITEMS)
+ITEMS = ("periods", *items.ITEMS)
 ASSISTANTS = ("claude-code", "copilot", "qwen", "cursor", "agy")
 
 # C0, DEL, C1, line separators, bidirectional overrides, halves of surrogates

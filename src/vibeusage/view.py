@@ -76,7 +76,7 @@ def show(target, known, given, data, now, *, mono, environ):
 
 
 def _show_assistant(target, known, options, data, now, *, mono, environ):
-    from vibeusage import document, observe
+    from vibeusage import document, items, observe
 
     found = document.decode(data) or {}
     seen = observe.observation(found, environ, now)
@@ -96,10 +96,12 @@ def _show_assistant(target, known, options, data, now, *, mono, environ):
         aged_before=aged_before,
         lone_name=target != "claude-code",
     )
-    cells = [cells for cells in (int(options["max_width"]), _host_width(document, found, environ)) if cells]
+    cells = [
+        cells for cells in (int(options["max_width"]), document.max_width(found, environ.get("COLUMNS", ""))) if cells
+    ]
     rows = []
     for names in options["lines"].split(";"):
-        line = _items(document, found, names.split(","), _notes(known) + units, now)
+        line = _line_units(items.item, found, names.split(","), _notes(known) + units, now)
         rows.append(escape.paint(target, _fit(line, options, min(cells, default=0)), mono))
     text = "\n".join([row for row in rows if row])
     return Shown(_end(text or EMPTY_NOTE), until, seen)
@@ -116,19 +118,15 @@ def _own_first(target, periods, options, environ):
     return dict(sorted(periods.items(), key=lambda item: item[0].split("@")[0] != own))
 
 
-def _items(document, found, names, period_units, now):
+def _line_units(item, found, names, period_units, now):
     line = []
     for place, name in enumerate(names):
         if name == "periods":
             line += period_units
         else:
-            style, text = document.item(name, found, now)
+            style, text = item(name, found, now)
             line.append([(segment.RANK_ITEM + min(place, 8), style, text)] if text else [])
     return line
-
-
-def _host_width(document, found, environ):
-    return document.max_width(found, environ.get("COLUMNS", ""))
 
 
 def _notes(known):

@@ -47,7 +47,8 @@ periods = (
                 resets_at=now + timedelta(hours=2, minutes=7)),
     UsagePeriod(name="Weekly", utilization=17.3, period_type=PeriodType.WEEKLY, resets_at=now + timedelta(days=4)),
 )
-cache.save_snapshot(UsageSnapshot(provider="claude", fetched_at=now, observed_at=now, source="oauth", periods=periods), "-")
+found = UsageSnapshot(provider="claude", fetched_at=now, observed_at=now, source="oauth", periods=periods)
+cache.save_snapshot(found, "-")
 gate.save({"claude": gate.Gate(due_at=now + timedelta(hours=12))})
 cache.compile_line()
 """
@@ -341,7 +342,7 @@ def prompts_table(bench: Bench, rounds: int, count: int) -> str:
             rows.append((shell, *"-------"))
             continue
         without, plain, looking = (statistics.median(costs[shell, mode]) for mode in modes)
-        forks = max((bench.forks(shell, mode) or 0 for mode in modes[1:])) if shutil.which("strace") else None
+        forks = max(bench.forks(shell, mode) or 0 for mode in modes[1:]) if shutil.which("strace") else None
         rows.append(
             (
                 shell,

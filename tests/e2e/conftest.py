@@ -161,5 +161,6 @@ def pytest_collection_modifyitems(items):
     seen = set()
     for item in items:
         name = getattr(item, "originalname", item.name)
-        if name in ONE_IS_QUICK and (name in seen or seen.add(name)):
+        if name in ONE_IS_QUICK and name in seen:
             item.add_marker("slow")
+        seen.add(name)

@@ -13,7 +13,7 @@ import pytest
 from colours import parsed
 from wcwidth import wcswidth
 
-from vibeusage import document, table, view
+from vibeusage import document, items, table, view
 from vibeusage.line import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -222,10 +222,10 @@ EVERY_FIELD = {path: value for found in ALL_DOCUMENTS.values() for path, value i
 def looked_at() -> dict[str, set[str]]:
     """{item or "periods": the field paths it reads in any recorded document, or in one that holds a single field}."""
     documents = [*ALL_DOCUMENTS.values(), *[alone(path, value) for path, value in EVERY_FIELD.items()]]
-    found = {name: set() for name in [*document.ITEMS, "periods"]}
+    found = {name: set() for name in [*items.ITEMS, "periods"]}
     for each in documents:
-        for name in document.ITEMS:
-            document.item(name, Watched(each, "", found[name]), 1_795_308_000)
+        for name in items.ITEMS:
+            items.item(name, Watched(each, "", found[name]), 1_795_308_000)
         watched = Watched(each, "", found["periods"])
         _, windows = document.limits(watched, 1_795_308_000)
         if windows:

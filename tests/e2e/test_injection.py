@@ -18,7 +18,7 @@ from colours import parsed
 from e2e.pty_shell import SHELL
 from e2e.screens import canaries, environment, start
 
-from vibeusage import document, escape, table
+from vibeusage import escape, items, table
 from vibeusage.line import ASSISTANTS, TARGETS
 
 PAYLOADS = (
@@ -102,8 +102,8 @@ def test_every_target_prints_nothing_but_text_and_its_own_colours(hostile, vibeu
 @pytest.mark.parametrize("target", sorted(ASSISTANTS))
 def test_an_assistants_document_brings_nothing_but_text(vibeusage, config_dir, tmp_path, target):
     config_dir.mkdir(mode=0o700)
-    items = json.dumps([[name] for name in document.ITEMS] + [["periods"], list(document.ITEMS)])
-    (config_dir / "config.toml").write_text(f"[line.{target}]\nlines = {items}\n")
+    rows = json.dumps([[name] for name in items.ITEMS] + [["periods"], list(items.ITEMS)])
+    (config_dir / "config.toml").write_text(f"[line.{target}]\nlines = {rows}\n")
     for text in ("".join(PAYLOADS[at : at + 8]) for at in range(0, len(PAYLOADS), 8)):
         done = vibeusage("line", target, stdin=json.dumps(everywhere(text)).encode(), cwd=tmp_path)
         assert (done.returncode, done.stderr, canaries(tmp_path)) == (0, b"", [])

@@ -23,7 +23,20 @@ from hypothesis import strategies as st
 from vibeusage import cache, line, table, view
 
 STATES = ("stored segment", "line.tsv", "cold", "bad config", "document")
-OURS = ("__main__", "line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "observe")
+OURS = (
+    "__main__",
+    "line",
+    "cachefiles",
+    "view",
+    "table",
+    "segment",
+    "escape",
+    "pace",
+    "frames",
+    "document",
+    "items",
+    "observe",
+)
 ALLOWED = {
     "time",
     "_thread",
