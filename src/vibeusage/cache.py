@@ -151,7 +151,7 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
     Returns what went.
     """
     folder = paths.cache_dir()
-    kinds = ("snapshots", "observations", "status", "org-ids")
+    kinds = ("snapshots", "observations")
     gone = [path for kind in kinds for path in _listed(kind) if account is None or _belongs(path, account, exact)]
     if account is None:
         gone += [

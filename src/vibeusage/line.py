@@ -34,6 +34,7 @@ OPTIONS = frozenset(
 )
 DEADLINE_S = 3.0
 STDIN_S = 1.0
+NOTHING_YET = b"vibeusage: nothing is known yet; `vibeusage` tells what to do\n"
 
 
 def main(argv):
@@ -156,8 +157,10 @@ def _watch():
 
 
 def _put(data):
-    """All of `data` to stdout; False when nobody reads it."""
+    """All of `data` to stdout; False when nobody reads it. Whoever asks by hand is told why nothing comes."""
     try:
+        if not data and os.isatty(1):
+            os.write(2, NOTHING_YET)
         while data:
             data = data[os.write(1, data) :]
     except OSError:

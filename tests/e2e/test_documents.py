@@ -543,3 +543,15 @@ def test_harvest_hands_on_the_first_bytes_before_the_last_have_come():
         assert os.read(child.stdout.fileno(), 100) == b"first"
         child.stdin.close()
         assert child.wait(5) == 0
+
+
+def test_a_person_at_a_terminal_is_told_why_nothing_comes_and_a_pipe_is_not(vibeusage):
+    piped = vibeusage("line")
+    assert (piped.returncode, piped.stdout, piped.stderr) == (0, b"", b"")
+    master, slave = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "vibeusage", "line"], stdout=slave, stderr=subprocess.PIPE, timeout=30
+    )
+    os.close(slave)
+    os.close(master)
+    assert done.stderr == b"vibeusage: nothing is known yet; `vibeusage` tells what to do\n"
