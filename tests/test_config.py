@@ -375,12 +375,6 @@ def test_reset_of_what_was_set_gives_back_the_very_same_bytes(file):
     assert file.read_text() == USER_FILE
 
 
-def test_the_line_sees_a_change_at_once(file, tmp_path):
-    config.set_value("line.tmux.bar", "7")
-    assert "set\ttmux\tbar\t7" in (tmp_path / "cache" / "line.tsv").read_text()
-    assert config.stamp() in (tmp_path / "cache" / "line.tsv").read_text()
-
-
 def test_a_symlinked_file_stays_a_symlink_with_its_rights(file, tmp_path):
     target = tmp_path / "dotfiles.toml"
     target.write_text(USER_FILE)

@@ -105,14 +105,11 @@ def reset(key: str | None = None) -> bool:
 
 
 def write(data: bytes) -> None:
-    """Replace the file and let the line see it; a symlinked file stays one."""
-    from vibeusage import cache  # it imports us
-
+    """Replace the file; a symlinked one stays one. The line sees it once `cache.compile_line` has run."""
     path = paths.config_file()
     if not path.parent.is_dir():
         files.ensure_folder(path.parent)
     files.write_through(path, data)
-    cache.compile_line()
 
 
 def as_toml(config: Config, document: dict) -> str:

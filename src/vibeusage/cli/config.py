@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
             return _get(args.key)
         case "set":
             config.set_value(args.key, args.value)
+            cache.compile_line()
             return 0
         case "reset":
             return _reset(args.key, sure=args.yes or args.key is not None)
@@ -111,6 +112,7 @@ def _reset(key: str | None, *, sure: bool) -> int:
             f"all settings are at their defaults; {paths.config_file()}.bak keeps the old ones",
             file=sys.stderr,
         )
+    cache.compile_line()
     return 0
 
 
