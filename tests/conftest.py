@@ -64,8 +64,7 @@ def require() -> Callable[[str], str]:
     """The path of a real program; skips with the reason where it is absent, fails where CI installs it."""
 
     def find(program: str) -> str:
-        beside = Path(sys.executable).with_name(program)
-        found = str(beside) if beside.exists() else shutil.which(program)
+        found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
         if found:
             return found
         if os.environ.get("VIBEUSAGE_REQUIRE_REAL"):

@@ -205,3 +205,12 @@ def test_an_editor_that_cannot_be_started_is_named(value, said, monkeypatch, cap
     monkeypatch.setenv("VISUAL", value)
     assert cli.main(["config", "edit"]) == 4
     assert said in capsys.readouterr().err
+
+
+def test_the_line_sees_a_setting_and_its_reset_at_once(file, tmp_path):
+    line = tmp_path / "cache" / "line.tsv"
+    assert cli.main(["config", "set", "line.tmux.bar", "7"]) == 0
+    assert "set\ttmux\tbar\t7" in line.read_text()
+    assert config.stamp() in line.read_text()
+    assert cli.main(["config", "reset", "line.tmux.bar"]) == 0
+    assert "bar" not in line.read_text()
