@@ -37,12 +37,13 @@ _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   VIBEUSAGE_SEGMENT=$rest _vibeusage_due=$due _vibeusage_looked=$now _vibeusage_at=$at _vibeusage_until=$until
   _vibeusage_seen=${HOME-},${XDG_CACHE_HOME-},${VIBEUSAGE_CACHE_DIR-},${NO_COLOR-},${VIBEUSAGE_NO_COLOR-},${TERM-},$known
 }
-_vibeusage_same() { # 0: what was read last may still be shown; the generation is all that is looked at
-  local known=''
-  [[ $_vibeusage_seen && -f $_vibeusage_dir/generation ]] && ((_vibeusage_at <= _vibeusage_now && _vibeusage_now < _vibeusage_until)) || return 1
-  IFS='' builtin read -r known <"$_vibeusage_dir/generation" || return 1
-  [[ $_vibeusage_seen == "${HOME-},${XDG_CACHE_HOME-},${VIBEUSAGE_CACHE_DIR-},${NO_COLOR-},${VIBEUSAGE_NO_COLOR-},${TERM-},$known" ]] || return 1
-  _vibeusage_looked=$_vibeusage_now
+_vibeusage_same() { # 0: what was read last may still be shown, nothing is due; the generation is all that is looked at
+  local now=$_vibeusage_now known=''
+  [[ $_vibeusage_seen && -f $_vibeusage_dir/generation ]] || return 1
+  ((_vibeusage_at <= now && now < _vibeusage_until && now < _vibeusage_due)) || return 1
+  IFS='' builtin read -r known 2>/dev/null <"$_vibeusage_dir/generation" || return 1
+  known=${HOME-},${XDG_CACHE_HOME-},${VIBEUSAGE_CACHE_DIR-},${NO_COLOR-},${VIBEUSAGE_NO_COLOR-},${TERM-},$known
+  [[ $_vibeusage_seen == "$known" ]] && _vibeusage_looked=$now
 }
 _vibeusage_start() {  # one renderer at a time; one that takes a minute is given up
   local program=${VIBEUSAGE_COMMAND:-vibeusage} age=$((_vibeusage_now - _vibeusage_started))
@@ -68,12 +69,16 @@ _vibeusage_place() {
   if [[ $text && ${VIBEUSAGE_PROMPT-} != none && $ps != *VIBEUSAGE_SEGMENT* ]]; then ps="$mark$text $mark$ps"; fi
   if [[ $ps != "${PS1-}" ]]; then PS1=$ps; fi
 }
+_vibeusage_look() {
+  if ! _vibeusage_read; then _vibeusage_start 2; elif ((_vibeusage_now >= _vibeusage_due)); then _vibeusage_start 60; fi
+}
 _vibeusage_prompt() {
   local result=$? state
-  builtin printf -v _vibeusage_now '%(%s)T' -1 2>/dev/null || _vibeusage_now=$((_vibeusage_epoch + SECONDS))
-  if [[ $_vibeusage_now != "$_vibeusage_looked" ]]; then
-    if ! _vibeusage_same && ! _vibeusage_read; then _vibeusage_start 2; elif ((_vibeusage_now >= _vibeusage_due)); then _vibeusage_start 60; fi
-  fi 2>/dev/null
+  _vibeusage_now=${EPOCHSECONDS-}
+  if [[ ! $_vibeusage_now ]]; then
+    builtin printf -v _vibeusage_now '%(%s)T' -1 2>/dev/null || _vibeusage_now=$((_vibeusage_epoch + SECONDS))
+  fi
+  if [[ $_vibeusage_now != "$_vibeusage_looked" ]] && ! _vibeusage_same; then _vibeusage_look 2>/dev/null; fi
   state=$VIBEUSAGE_SEGMENT,${VIBEUSAGE_PROMPT-},${BASHOPTS-},
   if [[ $_vibeusage_placed != "$state${PS1-}" ]]; then
     _vibeusage_place

@@ -6,7 +6,7 @@
 # VIBEUSAGE_COMMAND   the program, if not `vibeusage` on PATH
 #
 # Sets VIBEUSAGE_SEGMENT (text with SGR colours; empty: nothing to show) and, for itself, _vibeusage_dir (cache folder),
-# _mono (+mono: no colours), _now, _due, _looked, _started (epoch seconds), _root (time stamp of /), _ages, _seen and _token
+# _mono (+mono: no colours), _now, _due, _looked, _started (epoch seconds), _ages, _seen and _token
 # (what the text holds for), _flying (1: a renderer runs). SIGURG, which does nothing elsewhere, tells this shell that the
 # renderer has ended. fish before 3.5 has no clock: one `date` a look.
 
@@ -22,7 +22,6 @@ function _vibeusage_clock
     while builtin -q path # a time stamp plus its age is now, unless the stamp changed in between
         set -l stamp (builtin path mtime /) (builtin path mtime -R /) (builtin path mtime /)
         test "$stamp[1]" = "$stamp[3]"; or continue
-        set -g _vibeusage_root $stamp[1]
         set -g _vibeusage_now (builtin math $stamp[1] + $stamp[2])
         return
     end
@@ -30,6 +29,7 @@ function _vibeusage_clock
 end
 function _vibeusage_read # 0: VIBEUSAGE_SEGMENT may be shown
     set -g VIBEUSAGE_SEGMENT ''
+    set -g _vibeusage_seen ''
     set -g _vibeusage_looked 0
     set -g _vibeusage_mono ''
     test -n "$NO_COLOR$VIBEUSAGE_NO_COLOR" -o "$TERM" = dumb; and set _vibeusage_mono +mono
@@ -49,15 +49,16 @@ function _vibeusage_read # 0: VIBEUSAGE_SEGMENT may be shown
     set _vibeusage_looked $_vibeusage_now
     set -g _vibeusage_due $head[5]
     set -g _vibeusage_token $token
-    set -q _vibeusage_root; or return 0
-    # the same limits as ages of /, which one builtin tells; should / change, its age is out of them
-    set -g _vibeusage_ages (builtin math "max($head[6] - $_vibeusage_root, 600)" && builtin math "min($head[3], $head[5]) - $_vibeusage_root")
-    set _vibeusage_seen "$HOME,$XDG_CACHE_HOME,$VIBEUSAGE_CACHE_DIR,$NO_COLOR,$VIBEUSAGE_NO_COLOR,$TERM"
+    builtin -q path; or return 0
+    # the same limits as ages of the generation, which one builtin tells
+    set -l since (builtin path mtime $_vibeusage_dir/generation)
+    set -g _vibeusage_ages (builtin math $head[6] - $since) (builtin math "min($head[3], $head[5]) - $since")
+    set -g _vibeusage_seen "$HOME,$XDG_CACHE_HOME,$VIBEUSAGE_CACHE_DIR,$NO_COLOR,$VIBEUSAGE_NO_COLOR,$TERM"
 end
 function _vibeusage_same # 0: what was read last may still be shown and nothing is due; the generation is all that is looked at
     test "$_vibeusage_seen" = "$HOME,$XDG_CACHE_HOME,$VIBEUSAGE_CACHE_DIR,$NO_COLOR,$VIBEUSAGE_NO_COLOR,$TERM" -a -f "$_vibeusage_dir/generation"
     or return
-    builtin path mtime -R / | read -l age; or return
+    builtin path mtime -R $_vibeusage_dir/generation | read -l age; or return
     read -l token <$_vibeusage_dir/generation
     test "$token" = "$_vibeusage_token" -a $age -ge $_vibeusage_ages[1] -a $age -lt $_vibeusage_ages[2]
 end
@@ -106,8 +107,8 @@ function _vibeusage_wrap # once, at the first prompt: by then config.fish and th
         builtin functions -q fish_right_prompt; or function fish_right_prompt; end
         builtin functions -c fish_right_prompt _vibeusage_inner
         function fish_right_prompt
-            set -l before (_vibeusage_inner)
-            string join -n ' ' -- (string join '' -- $before) "$VIBEUSAGE_SEGMENT"
+            _vibeusage_inner # fish joins what are lines here
+            test -n "$VIBEUSAGE_SEGMENT"; and builtin printf ' %s' "$VIBEUSAGE_SEGMENT"
         end
     end
 end
