@@ -260,11 +260,13 @@ def shifted_document() -> bytes:
 
 
 def forget_segments(home: Path) -> None:
-    shutil.rmtree(home / ".cache/vibeusage/segments", ignore_errors=True)
+    for segment in (home / ".cache/vibeusage/segments").glob("*"):
+        segment.unlink()
 
 
 def forget_observations(home: Path) -> None:
-    shutil.rmtree(home / ".cache/vibeusage/observations", ignore_errors=True)
+    for seen in (home / ".cache/vibeusage/observations").glob("*"):
+        seen.unlink()
 
 
 def forget_all(home: Path) -> None:
