@@ -177,10 +177,17 @@ def period(
     return ("period", account, name, short, window_s, used, now + resets_in, now - age, "oauth", "window")
 
 
-def document(name: str = "after-reply-rate-limits", *, session: str = "", api_ms: int | None = None, **used: float):
-    """A recorded document with its resets in the days to come; `five_hour=12` and the like change a percentage."""
+def document(
+    name: str = "after-reply-rate-limits",
+    *,
+    session: str = "",
+    api_ms: int | None = None,
+    at: int | None = None,
+    **used: float,
+):
+    """A recorded document with its resets in the days after `at` (now); `five_hour=12` changes a percentage."""
     value = json.loads((FIXTURES / "claude-code-stdin" / f"{name}.json").read_bytes())
-    now = int(time.time())
+    now = at or int(time.time())
     for key, window in value.get("rate_limits", {}).items():
         window["resets_at"] = now + (7_300 if key == "five_hour" else 400_100)
         window["used_percentage"] = used.get(key, window["used_percentage"])

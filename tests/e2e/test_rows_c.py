@@ -144,12 +144,11 @@ class Sessions:
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
         self.start = int(time.time())
-        self.made: dict[tuple, bytes] = {}  # a document drawn again is the same to the byte
 
     def says(self, session: str, after_s: int, name: str = "after-reply-rate-limits", **said) -> str:
         """The text for a document that arrives `after_s` seconds in; it is recorded as the line does."""
         now = self.start + after_s
-        data = self.made.setdefault((session, name, *said.items()), faults.document(name, session=session, **said))
+        data = faults.document(name, session=session, at=self.start, **said)
         _, known = view.load(self.folder, now, [0.0])
         found = view.show("claude-code", known, {}, data, now, mono=True, environ=os.environ)
         if found.observation:
