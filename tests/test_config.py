@@ -524,7 +524,7 @@ changes |= st.tuples(names.map(lambda name: f"providers.{literal(name)}.enabled"
 changes |= st.tuples(st.just("fetch.timeout_s"), st.floats(1, 120))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
 @given(st.lists(changes, min_size=1, max_size=6, unique_by=lambda change: change[0]))
 def test_whatever_is_set_is_what_get_says_and_the_users_text_stays(file, every):
     file.write_text(USER_FILE)

@@ -19,7 +19,7 @@ KEY = ("statusLine",)
 OURS = {"type": "command", "command": "/opt/vibeusage line claude-code", "padding": 0}
 BLOCK = b"# >>> vibeusage >>>\nsource it\n# <<< vibeusage <<<\n"
 put_lines = partial(put_block, lines=("source it",))
-quick = settings(max_examples=100, deadline=None, database=None)
+quick = settings(max_examples=40, deadline=None, database=None)
 
 
 @pytest.fixture(autouse=True)

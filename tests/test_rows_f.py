@@ -347,7 +347,7 @@ def test_f7_clusters_have_the_width_of_their_widest_drawing(text, cells):
 
 
 def test_f7_a_text_is_never_wider_than_escape_width_says():
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=200, deadline=None)
     @given(TEXT)
     def any_text(text):
         text = "".join([c for c in escape.clean(text) if ord(c) not in OTHER_TABLE])

@@ -56,7 +56,7 @@ def shown(target, periods, given_options, now, stale_after_s, mono):
     return view.show(target, known, given_options, b"", now, mono=mono, environ={})
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     target=st.sampled_from(sorted(line.TARGETS - line.ASSISTANTS)),
     periods=tables,

@@ -151,6 +151,13 @@ ONE_IS_QUICK = {
     "test_an_assistants_document_brings_nothing_but_text",
     "test_an_output_that_takes_nothing_does_no_harm",
     "test_stdin_that_stays_open_does_not_hold_the_line_up",
+    "test_a2_the_table_way_stays_inside_the_allow_list",
+    "test_zsh_shows_the_names_and_runs_none",
+    "test_bash_shows_the_names_and_runs_none",
+    "test_fish_shows_the_names_and_runs_none",
+    "test_starship_shows_the_names_and_runs_none",
+    "test_the_segment_is_drawn_in_its_colours",
+    "test_a_due_refresh_prints_at_once_and_is_handed_over_behind",
     "test_c12_a_stored_text_stays_what_a_fresh_one_says_across_the_change",
 }
 
