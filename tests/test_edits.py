@@ -1,3 +1,4 @@
+import sys
 import json
 import resource
 import stat
@@ -208,10 +209,14 @@ def test_a_missing_outer_object_is_made():
     assert put_member(b'{\n    "x": 1\n}\n', ("ui", "k"), 2) == after
 
 
+# from Python 3.13 on the comma itself is named, before that what follows it
+COMMA = "line 2, column 9" if sys.version_info >= (3, 13) else "line 3, column 1"
+
+
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
-        pytest.param(b'{\n  "a": 1,\n}', "line 3, column 1", id="final comma"),
+        pytest.param(b'{\n  "a": 1,\n}', COMMA, id="final comma"),
         pytest.param(b'{ // mine\n  "a": 1}', "line 1, column 3", id="comment"),
         pytest.param(b'{"a": NaN}', "NaN is not a JSON value", id="NaN"),
         pytest.param(b'["a"]', "not a JSON object", id="array"),

@@ -407,7 +407,7 @@ def test_a_status_line_set_since_then_is_not_ours_to_remove(home, capsys):
 @pytest.mark.parametrize(
     ("data", "place"),
     [
-        ('{"a": 1,}', "line 1, column 9"),
+        ('{"a": 1,}', f"line 1, column {8 if sys.version_info >= (3, 13) else 9}"),  # the comma, or what follows
         ("// mine\n{}", "line 1, column 1"),
         ("[]", "not a JSON object"),
         ('{"statusLine": 1, "statusLine": 2}', "2 times"),
