@@ -1,7 +1,7 @@
-import sys
 import json
 import resource
 import stat
+import sys
 import tempfile
 from datetime import UTC, datetime
 from functools import partial
