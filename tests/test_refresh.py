@@ -244,3 +244,17 @@ def test_many_threads_may_compile_the_line_at_once(account, server):
     with ThreadPoolExecutor(8) as pool:
         texts = set(pool.map(lambda _: cache.compile_line(), range(40)))
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("ahead", "interval_s", "due"),
+    [
+        pytest.param(timedelta(seconds=-1), 300, True, id="passed"),
+        pytest.param(timedelta(minutes=5), 300, False, id="to come"),
+        pytest.param(timedelta(days=6), 604_800, False, id="a week's interval"),
+        pytest.param(timedelta(days=3650), 300, True, id="the clock was ten years ahead"),
+    ],
+)
+def test_an_account_is_due_when_its_time_has_come_or_cannot_be_true(ahead, interval_s, due):
+    now = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert gate.is_due(gate.Gate(due_at=now + ahead), interval_s, now) is due

@@ -89,9 +89,10 @@ def next_due_at(disabled: Collection[str]) -> int:
     )
 
 
-def is_due(gate: Gate | None, now: datetime) -> bool:
-    """Whether `--if-due` should look at this account; a due time days away is a clock that jumped."""
-    return gate is None or now >= gate.due_at or (not gate.cooling and gate.due_at - now > timedelta(days=1))
+def is_due(gate: Gate | None, interval_s: int, now: datetime) -> bool:
+    """Whether `--if-due` should look at this account; a due time beyond all intervals is a clock that jumped."""
+    farthest = max(LOGIN_LOOK, timedelta(seconds=interval_s)) * 2
+    return gate is None or now >= gate.due_at or (not gate.cooling and gate.due_at - now > farthest)
 
 
 def held_until(gate: Gate | None, fingerprint: str, now: datetime) -> datetime | None:

@@ -56,7 +56,11 @@ def refresh(wanted: Sequence[str] = (), *, if_due: bool = False) -> list[FetchOu
         cache.tidy(time.time())
         gates = gate.load()
         now = datetime.now(UTC)
-        due = [name for name in chosen if not if_due or gate.is_due(gates.get(_account(name)), now)]
+        due = [
+            name
+            for name in chosen
+            if not if_due or gate.is_due(gates.get(_account(name)), settings.fetch.interval_s, now)
+        ]
         postponed = {} if wanted else _postponed(gates, set(map(_account, chosen)), settings, now)
         gates.update(postponed)
         if due and if_due:
@@ -89,7 +93,11 @@ def _postponed(
     gates: dict[str, gate.Gate], asked: set[str], settings: config.Config, now: datetime
 ) -> dict[str, gate.Gate]:
     """Later looks at accounts that are due and out of reach from here, lest the line starts us every minute."""
-    late = {name: known for name, known in gates.items() if name not in asked and gate.is_due(known, now)}
+    late = {
+        name: known
+        for name, known in gates.items()
+        if name not in asked and gate.is_due(known, settings.fetch.interval_s, now)
+    }
     return {name: gate.looked(known, settings.fetch.interval_s, now) for name, known in late.items()}
 
 
