@@ -39,7 +39,7 @@ def test_a_reset_that_has_passed_is_not_shown_as_the_old_percentage(capsys):
     cli.main(["usage"])
     out = capsys.readouterr().out
     assert "reset" in out
-    assert "42" not in out
+    assert "42%" not in out
 
 
 def test_old_numbers_say_their_age(capsys):

@@ -575,7 +575,7 @@ def test_b12_another_owner_of_the_same_place_starts_anew(cache_dir):
     }
     assert cache.load_snapshot("claude", mine.owner_fingerprint) is None
     cache.compile_line()
-    assert "42" not in (cache_dir / "line.tsv").read_text()
+    assert "\t42" not in (cache_dir / "line.tsv").read_text()
 
 
 def test_b12_a_profile_of_its_own_is_asked_under_its_own_name(cache_dir, config_dir, server, tmp_path, vibeusage):
