@@ -6,6 +6,7 @@ The home is thrown away afterwards; the login, the address and the limits are sa
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -93,8 +94,9 @@ def server() -> Generator[str]:
 @contextlib.contextmanager
 def home(base_url: str) -> Generator[dict[str, str]]:
     """The environment of a throw-away home with a sample login for the server at `base_url`."""
-    folder = Path(tempfile.mkdtemp(prefix="vibeusage-demo-"))
-    try:
+    folder = Path(tempfile.gettempdir()) / f"vibeusage-demo-{secrets.token_hex(8)}"
+    try:  # the name first, so that an interrupt finds no folder without its removal
+        folder.mkdir(mode=0o700)
         login = folder / "config" / "credentials" / "claude"
         login.mkdir(parents=True, mode=0o700)
         (login / "oauth.json").touch(mode=0o600)
