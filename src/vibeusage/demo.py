@@ -131,10 +131,7 @@ def run(environ: Mapping[str, str], *args: str, stdin: str = "") -> str:
     return done.stdout
 
 
-def segments(environ: Mapping[str, str], document: str) -> list[tuple[str, str]]:
+def segments(environ: Mapping[str, str], document: str) -> Generator[tuple[str, str]]:
     """(target, segment) of every target, the better known ones first."""
-    rest = sorted(TARGETS - set(ORDER) - {"json"})
-    return [
-        (target, run(environ, "line", target, stdin=document if target in ASSISTANTS else ""))
-        for target in (*ORDER, *rest, "json")
-    ]
+    for target in (*ORDER, *sorted(TARGETS - set(ORDER) - {"json"}), "json"):
+        yield target, run(environ, "line", target, stdin=document if target in ASSISTANTS else "")

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from vibeusage import demo, escape, render
@@ -39,33 +40,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the throw-away home goes too
+    ended: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
     color = render.use_color(sys.stdout, os.environ, forbidden=args.no_color)
     try:
         with demo.server() as base_url, demo.home(base_url) as environ:
             if args.no_color:
                 environ["NO_COLOR"] = "1"
-            _show({**environ, "CLICOLOR_FORCE": str(int(color))}, base_url, color=color)
+            for text in _told({**environ, "CLICOLOR_FORCE": str(int(color))}, base_url, color=color):
+                print(text)
+                if ended:  # seen only between two commands: none is left behind to write into the thrown away home
+                    raise KeyboardInterrupt
     except (subprocess.SubprocessError, OSError) as exc:
         said = getattr(exc, "stderr", "") or str(exc)
         raise VibeusageError(f"the demo stopped: {said.strip()}", hint="please report it with the lines above") from exc
     return 0
 
 
-def _show(environ: dict[str, str], base_url: str, *, color: bool) -> None:
-    print(f"A sample Claude account, asked at {base_url} (this machine, sample answers)\n")
-    print("$ vibeusage refresh\n" + demo.run(environ, "refresh"))
-    print("$ vibeusage\n" + demo.run(environ, "usage"))
+def _told(environ: dict[str, str], base_url: str, *, color: bool) -> Iterator[str]:
+    """What the demo says, piece by piece; each piece is one command that has ended."""
+    yield f"A sample Claude account, asked at {base_url} (this machine, sample answers)\n"
+    yield "$ vibeusage refresh\n" + demo.run(environ, "refresh")
+    yield "$ vibeusage\n" + demo.run(environ, "usage")
     document = json.dumps(demo.claude_document(datetime.now(UTC)))
-    print("$ vibeusage line TARGET    as each target gets it, with Claude Code's document on stdin where one is read")
+    yield "$ vibeusage line TARGET    as each target gets it, with Claude Code's document on stdin where one is read"
     for target, text in demo.segments(environ, document):
         sent = text.rstrip("\n").replace("\n", "\n" + " " * 15)
         looks = preview(sent)
         if color and looks != sent:
-            print(f"  {target:12} {looks}")
+            yield f"  {target:12} {looks}"
             target, sent = "", f"\x1b[{escape.SGR['dim']}m{visible(sent)}\x1b[0m"
-        print(f"  {target:12} {visible(sent)}")
-    print("\n" + NEXT)
+        yield f"  {target:12} {visible(sent)}"
+    yield "\n" + NEXT
 
 
 def preview(text: str) -> str:
