@@ -3,15 +3,27 @@
 Source: Statuspage's api/v2/status.json (documented by Atlassian) and Google's incidents.json (documented
 schema, public feed).
 Known from: their public documentation and public trackers; not seen live.
-A parse function raises msgspec.DecodeError or ValueError for an answer that it does not understand.
+A parse function raises msgspec.DecodeError for an answer that it does not understand. It leaves `updated_at`
+to `fetch_all`, for which it is the instant of the answer; a status without one is no answer.
 """
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
+from vibeusage import files, paths
+from vibeusage.errors import StorageError, Unavailable, VibeusageError
 from vibeusage.models import ProviderStatus, StatusLevel
+from vibeusage.providers.spec import Provider, StatusPage
 
+SCHEMA = 1
+REUSE_S = 300
 TEXT_LIMIT = 500
 INDICATORS = {
     "none": StatusLevel.OPERATIONAL,
@@ -38,6 +50,11 @@ RANKS = (
     StatusLevel.PARTIAL_OUTAGE,
     StatusLevel.MAJOR_OUTAGE,
 )
+
+
+class _Stored(msgspec.Struct):
+    schema: int
+    status: ProviderStatus
 
 
 class _Said(msgspec.Struct):
@@ -97,16 +114,97 @@ def _concerns(incident: _Incident, products: tuple[str, ...]) -> bool:
 
 
 def _level(incident: _Incident) -> StatusLevel:
-    update = incident.most_recent_update
-    graded = UPDATES.get((update and update.status) or "")
-    return graded or SEVERITIES.get(incident.severity or "", StatusLevel.UNKNOWN)
+    update = incident.most_recent_update or _Update()
+    return UPDATES.get(update.status or "") or SEVERITIES.get(incident.severity or "", StatusLevel.UNKNOWN)
 
 
 def _since(incident: _Incident) -> str:
     """When it was last told of; ISO 8601 in UTC, so that texts compare as instants do."""
-    update = incident.most_recent_update
-    return (update and update.when) or incident.begin or ""
+    update = incident.most_recent_update or _Update()
+    return update.when or incident.begin or ""
 
 
 def _text(description: str | None) -> str | None:
     return description[:TEXT_LIMIT] if description else None
+
+
+async def fetch_all(
+    providers: Iterable[Provider], *, timeout_s: float, max_concurrent: int, now: datetime, reuse_s: float = REUSE_S
+) -> dict[str, ProviderStatus]:
+    """By id, for each provider that has a page; each page has `timeout_s` of its own.
+
+    What cannot be had is UNKNOWN with one sentence for a description. An answer younger than `reuse_s` is not
+    asked for again.
+    """
+    pages = {provider.id: provider.status for provider in providers if provider.status}
+    found = {name: status for name in pages if (status := _kept(name, now - timedelta(seconds=reuse_s), now))}
+    missing = [name for name in pages if name not in found]
+    if missing:
+        from vibeusage import http  # httpx costs a tenth of a second, and most who load a provider ask no page
+
+        slots, verify = asyncio.Semaphore(max_concurrent), http.tls()
+
+        async def ask(name: str) -> ProviderStatus:
+            async with slots:
+                return await _ask(name, pages[name], verify, timeout_s, now)
+
+        found |= dict(zip(missing, await asyncio.gather(*map(ask, missing)), strict=True))
+    return {name: found[name] for name in pages}
+
+
+async def _ask(name: str, page: StatusPage, verify: ssl.SSLContext, timeout_s: float, now: datetime) -> ProviderStatus:
+    host = urlsplit(page.url).hostname or ""
+    try:
+        async with asyncio.timeout(timeout_s):
+            said = page.parse(await _body(page.url, host, verify, timeout_s))
+    except TimeoutError:
+        return _unknown(f"{host} did not answer within {timeout_s:g} s")
+    except VibeusageError as exc:
+        return _unknown(str(exc))
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError):
+        return _unknown(f"{host} sent an answer that we do not understand")
+    status = msgspec.structs.replace(said, updated_at=now)
+    with contextlib.suppress(StorageError):  # it is an answer all the same, and is asked for again next time
+        write(name, status)
+    return status
+
+
+async def _body(url: str, host: str, verify: ssl.SSLContext, timeout_s: float) -> bytes:
+    """Not by `http.get`: its errors speak of a login, and here none is sent."""
+    from vibeusage import http
+
+    async with http.open_client(timeout_s, {host}, verify) as client:
+        answer = await http.send(client, "GET", url, headers={})
+    if not 200 <= answer.status < 300:
+        raise Unavailable(f"{host} answered {answer.status}")
+    return answer.body
+
+
+def _unknown(reason: str) -> ProviderStatus:
+    return ProviderStatus(level=StatusLevel.UNKNOWN, description=reason)
+
+
+def _kept(provider_id: str, since: datetime, now: datetime) -> ProviderStatus | None:
+    status = read(provider_id)
+    return status if status and status.updated_at and since < status.updated_at <= now else None
+
+
+def read(provider_id: str) -> ProviderStatus | None:
+    """The last answer, however old; `updated_at` tells. A damaged file, or one of another version, is none."""
+    data = files.read_private(_file(provider_id))
+    if data is None:
+        return None
+    try:
+        stored = msgspec.json.decode(data, type=_Stored)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return stored.status if stored.schema == SCHEMA else None
+
+
+def write(provider_id: str, status: ProviderStatus) -> None:
+    """Raises StorageError."""
+    files.write_private(_file(provider_id), msgspec.json.encode(_Stored(schema=SCHEMA, status=status)))
+
+
+def _file(provider_id: str) -> Path:
+    return paths.cache_dir() / "status" / f"{provider_id}.json"
