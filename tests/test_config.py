@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from vibeusage import config, paths, schema
 from vibeusage.config import Config, Line, LineOptions
 from vibeusage.errors import ConfigError
-from vibeusage.settings import ASSISTANTS, FORMAT_FIELDS, ITEMS, Fetch, ProviderOptions
+from vibeusage.settings import ASSISTANTS, FORMAT_FIELDS, ITEMS, Credentials, Fetch, ProviderOptions
 from vibeusage.toml_edit import literal
 
 
@@ -191,6 +191,27 @@ MISTAKES = [
         "is 5, not an https address",
         "https://proxy.example",
     ),
+    ("enabled_providers = 'claude'", "enabled_providers", 'is "claude", not a list', "config set enabled_providers"),
+    ("enabled_providers = []", "enabled_providers", "is [], not a list", "config set enabled_providers"),
+    ("[fetch]\nmax_concurrent = 0", "fetch.max_concurrent", "is 0, not a whole number from 1", "max_concurrent 5"),
+    ("[fetch]\nidle_interval_s = 9", "fetch.idle_interval_s", "is 9, not a whole number from 300", "idle_interval_s 3600"),
+    ("[credentials]\nuse_keyring = 1", "credentials.use_keyring", "is 1, not true or false", "use_keyring true"),
+    (
+        "[credentials]\nkeyring_backend = 'plain'",
+        "credentials.keyring_backend",
+        'is "plain", not "secret-service"',
+        "keyring_backend kwallet",
+    ),
+    (
+        "[credentials]\nreuse_provider_credentials = 'no'",
+        "credentials.reuse_provider_credentials",
+        'is "no", not true or false',
+        "reuse_provider_credentials false",
+    ),
+    ("[providers.claude]\nconfig_dir = ''", "providers.claude.config_dir", 'is "", not a path', "~/.claude-work"),
+    ("[providers.claude]\nenv = 'A B'", "providers.claude.env", 'is "A B", not the name', "providers.claude.env"),
+    ("[providers.claude]\nstrategies = []", "providers.claude.strategies", "is [], not a list", "claude.strategies"),
+    ("[providers.claude]\nbrowser = 'lynx'", "providers.claude.browser", 'is "lynx", not a browser', "browser firefox"),
 ]
 
 
@@ -209,7 +230,7 @@ def test_a_mistake_is_named_with_file_key_and_fix(text, key, wrong, fix, file):
 
 
 def test_every_setting_has_a_mistake_in_the_table():
-    missing = {name for struct in (LineOptions, Fetch, ProviderOptions) for name in schema.leaves(struct)}
+    missing = {name for struct in (LineOptions, Fetch, Credentials, ProviderOptions) for name in schema.leaves(struct)}
     assert missing - {key.split(".")[-1] for _, key, *_ in MISTAKES} == set()
 
 
@@ -496,7 +517,7 @@ def test_a_target_has_its_own_value_else_the_lines_else_its_default(file):
     config.set_value("line.zsh.max_width", "40")
     assert [config.get(f"line.{target}.max_width") for target in ("tmux", "zsh", "plain")] == [50, 40, 50]
     assert config.get("line.provider") is None
-    assert config.get("providers.codex") == {"enabled": True, "base_url": None}
+    assert config.get("providers.codex") == msgspec.to_builtins(ProviderOptions())
 
 
 plain = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"), exclude_characters="{},;")
@@ -556,7 +577,14 @@ def test_the_template_sets_nothing_and_each_of_its_keys_can_be_taken(file):
     )
     full = msgspec.to_builtins(config.load())
     assert None not in [full["line"][name] for name in config.LINE_KEYS]
-    assert full["providers"]["claude"] == {"enabled": False, "base_url": "https://proxy.example/v1"}
+    assert full["providers"]["claude"] == {
+        "enabled": False,
+        "base_url": "https://proxy.example/v1",
+        "config_dir": "~/.claude-work",
+        "env": "WORK_TOKEN",
+        "strategies": ["oauth", "web"],
+        "browser": "firefox",
+    }
 
 
 def test_the_folder_is_chosen_by_environment(monkeypatch, tmp_path):

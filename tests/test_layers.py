@@ -9,13 +9,16 @@ SRC = Path(__file__).parents[1] / "src" / "vibeusage"
 HOT = ["line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "items", "observe"]
 ROWS = [
     ["errors", "models", "paths", *HOT],
-    ["files", "toml_edit", "schema", "settings", "config", "gate", "cache", "http", "credentials", "edits"],
-    ["providers", "providers.spec", "providers.fields", "providers.claude"],
-    ["refresh", "demo"],
-    ["render", "cli", "__main__"],
+    [
+        *("files", "toml_edit", "schema", "settings", "config", "gate", "cache", "http", "edits", "keystore", "vault"),
+        *("context", "credentials", "oauth", "cookies", "cookiejars", "health", "programs"),
+    ],
+    ["providers"],
+    ["accounts", "fetch", "refresh", "demo", "timers", "job"],
+    ["render", "terminal", "cli", "__main__"],
 ]
-# settings of a provider and the places of its login are data of row 3 that row 2 reads
-ALLOWED = {("credentials", "providers.spec"), ("providers.spec", "models")}
+# what a provider is, and where its logins are, is data of row 3 that row 2 reads
+ALLOWED = {(name, "providers.spec") for name in ("context", "credentials", "oauth", "health", "fetch")}
 FREE = {"sys", "os", "time", "_thread", "select", "_json", "unicodedata", "binascii"}
 
 
@@ -39,7 +42,7 @@ def imported(tree, *, top_only=False):
 
 
 def row_of(name):
-    name = "cli" if name.startswith("cli") else name
+    name = next((top for top in ("cli", "providers") if name.startswith(top)), name)
     return next((row for row, names in enumerate(ROWS) if name in names), None)
 
 

@@ -7,12 +7,13 @@ before the generation changes.
 
 import contextlib
 import os
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from vibeusage import cachefiles, config, files, gate, paths, table
+from vibeusage import cachefiles, config, files, gate, observe, paths, table
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
 
@@ -51,14 +52,98 @@ def save_snapshot(snapshot: UsageSnapshot, fingerprint: str) -> None:
 
 def load_snapshot(account: str, fingerprint: str | None = None) -> UsageSnapshot | None:
     """The stored snapshot; None when there is none, or when it belongs to another login."""
+    stored = _stored(account)
+    return stored.snapshot if stored and fingerprint in (None, stored.fingerprint) else None
+
+
+def _stored(account: str) -> Stored | None:
     data = files.read_private(snapshot_file(account))
     if data is None or _schema(data) != SCHEMA:
         return None
     try:
-        stored = msgspec.json.decode(data, type=Stored)
+        return msgspec.json.decode(data, type=Stored)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return stored.snapshot if fingerprint in (None, stored.fingerprint) else None
+
+
+def owner_of(account: str) -> str | None:
+    """The fingerprint of the login that the stored snapshot belongs to; None without a snapshot."""
+    stored = _stored(account)
+    return stored.fingerprint if stored else None
+
+
+def keep(snapshot: UsageSnapshot, fingerprint: str, *, is_partial: bool, now: datetime) -> UsageSnapshot:
+    """Store what is newest of the stored snapshot and this one of the same account; the result.
+
+    A partial one lacks what its source does not know: that stays, with its own age. Raises StorageError.
+    """
+    merged = _newest(load_snapshot(snapshot.id), snapshot, is_partial=is_partial, now=now)
+    save_snapshot(merged, fingerprint or owner_of(snapshot.id) or "")
+    return merged
+
+
+def _newest(old: UsageSnapshot | None, new: UsageSnapshot, *, is_partial: bool, now: datetime) -> UsageSnapshot:
+    if old is None or old.observed_at > now + timedelta(seconds=table.FUTURE_S):
+        return new
+    if not is_partial:
+        newest = new if new.observed_at >= old.observed_at else old
+        return msgspec.structs.replace(newest, identity=new.identity or old.identity)
+    mine, theirs = _dated(old), _dated(new)
+    newer = {name: found for name, found in theirs.items() if name not in mine or _later(found, mine[name])}
+    return msgspec.structs.replace(
+        old,
+        fetched_at=new.fetched_at,
+        periods=tuple({**mine, **newer}.values()),
+        identity=new.identity or old.identity,
+        overage=new.overage or old.overage,
+        balance=new.balance or old.balance,
+    )
+
+
+def _dated(snapshot: UsageSnapshot) -> dict[str, UsagePeriod]:
+    """The periods by name, each with its own instant and source."""
+    return {
+        period.name: msgspec.structs.replace(
+            period, observed_at=period.observed_at or snapshot.observed_at, source=period.source or snapshot.source
+        )
+        for period in snapshot.periods
+    }
+
+
+def _later(one: UsagePeriod, other: UsagePeriod) -> bool:
+    return one.observed_at is not None and (other.observed_at is None or one.observed_at >= other.observed_at)
+
+
+def remember(account: str, values: Mapping[str, str]) -> None:
+    """Keep ids of a vendor's that it takes a request to learn, such as an organisation's. Raises StorageError."""
+    files.write_private(paths.cache_dir() / "org-ids" / account, msgspec.json.encode(values))
+
+
+def remembered(account: str) -> dict[str, str]:
+    try:
+        data = files.read_private(paths.cache_dir() / "org-ids" / account) or b"{}"
+        return msgspec.json.decode(data, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+
+
+def aliases(settings: config.Config) -> dict[str, str]:
+    """{account that a status line names after its folder: its name in config.toml} of Claude's accounts."""
+    folders = {
+        name: options.config_dir
+        for name, options in settings.providers.items()
+        if options.config_dir and name.partition("@")[0] == "claude"
+    }
+    found = {observe.claude_account({"CLAUDE_CONFIG_DIR": folder}): name for name, folder in folders.items()}
+    return {observed: name for observed, name in found.items() if observed != name}
+
+
+def is_shown(account: str, settings: config.Config) -> bool:
+    """Whether the settings want this account seen: neither it nor its provider is off, nor left out."""
+    names = {account, account.partition("@")[0]}
+    said = settings.enabled_providers
+    off = {name for name, options in settings.providers.items() if not options.enabled}
+    return not names & off and (said is None or bool(names & {*said}))
 
 
 def load_snapshots() -> dict[str, UsageSnapshot]:
@@ -69,12 +154,20 @@ def load_snapshots() -> dict[str, UsageSnapshot]:
 def observed(now: int) -> dict[str, dict[str, tuple]]:
     """{account: {period name: row}} of what passive sources said last."""
     known: dict[str, dict[str, tuple]] = {}
+    named = _aliases_in_force()
     for path in reversed(_listed("observations")):  # notes before their table, see `observe`
         text = (files.read_private(path, limit=cachefiles.FILE_LIMIT) or b"").decode("utf-8", "replace")
         seen = table.parse(text, table.OBSERVATION_MAGIC, now)
         if seen and seen.version == table.VERSION:
-            table.merge(known, seen.periods, now)
+            table.merge(known, {named.get(account, account): rows for account, rows in seen.periods.items()}, now)
     return known
+
+
+def _aliases_in_force() -> dict[str, str]:
+    try:
+        return aliases(config.load())
+    except ConfigError:
+        return {}
 
 
 def snapshots_with_observations(now: int) -> dict[str, UsageSnapshot]:
@@ -151,11 +244,13 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
     Returns what went.
     """
     folder = paths.cache_dir()
-    kinds = ("snapshots", "observations")
-    gone = [path for kind in kinds for path in _listed(kind) if account is None or _belongs(path, account, exact)]
+    kinds = ("snapshots", "observations", "org-ids")
+    named, known = _aliases_in_force(), [path for kind in kinds for path in _listed(kind)]
+    gone = [path for path in known if account is None or _belongs(path, account, exact, named)]
     if account is None:
         gone += [
             *_listed("segments"),
+            *_listed("status"),
             *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json"))),
         ]
     for path in gone:
@@ -170,7 +265,7 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
 def tidy(now: float) -> None:
     """Sweep what killed processes left, attempt files, and segments that no caller has asked for in a week."""
     folder = paths.cache_dir()
-    for part in (folder, *(folder / name for name in ("snapshots", "segments", "observations"))):
+    for part in (folder, *(folder / name for name in ("snapshots", "segments", "observations", "org-ids", "status"))):
         files.sweep(part, now=now)
     tried = [path for path in _listed(".") if path.name.startswith("attempt-")]
     for paths_of, age in ((_listed("segments"), SEGMENT_AGE_S), (tried, 2 * cachefiles.ATTEMPT_S)):
@@ -187,8 +282,9 @@ def _remove(path: Path) -> None:
         raise StorageError(f"{path} cannot be removed: {exc.strerror}", hint="check the rights of its folder") from exc
 
 
-def _belongs(path: Path, account: str, exact: bool) -> bool:
+def _belongs(path: Path, account: str, exact: bool, named: Mapping[str, str]) -> bool:
     name = path.name.removesuffix(".json").partition("+")[0]
+    name = named.get(name, name)
     return name == account or (not exact and name.partition("@")[0] == account)
 
 
@@ -239,15 +335,13 @@ def _line_text(*, nobody_to_ask: bool) -> str:
         settings, nobody_to_ask = config.Config(), True
         rows.append(table.row("note", CONFIG_NOTE))
     rows += [table.row("set", *setting) for setting in _settings(settings)]
-    disabled = {account for account, options in settings.providers.items() if not options.enabled}
-    for account, snapshot in load_snapshots().items():
-        if account in disabled or snapshot.provider in disabled:
-            continue
-        periods = {period.name: _row(period, snapshot) for period in snapshot.periods}
+    rows += [table.row("account", *pair) for pair in aliases(settings).items()]
+    for account, snapshot in in_order(load_snapshots(), settings).items():
+        periods = _rows(snapshot)
         if extra := _overage_row(snapshot.overage, snapshot):
             periods["Extra usage"] = extra
         rows.append(table.period_rows({account: periods}))
-    due_at = cachefiles.NEVER if nobody_to_ask else gate.next_due_at(disabled)
+    due_at = cachefiles.NEVER if nobody_to_ask else gate.next_due_at(lambda account: is_shown(account, settings))
     head = table.row(table.LINE_MAGIC, table.VERSION, stamp, due_at)
     return head + "".join(rows)
 
@@ -270,6 +364,25 @@ def _setting_text(key: str, value: object) -> str:
     if key == "lines" and isinstance(value, list):
         return ";".join(",".join(names) for names in value)
     return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def in_order(snapshots: Mapping[str, UsageSnapshot], settings: config.Config) -> dict[str, UsageSnapshot]:
+    """Those that are shown, in the order the settings give, else by id."""
+    said = settings.enabled_providers or []
+    places = {name: place for place, name in enumerate(said)}
+
+    def place(account: str) -> int:
+        return min(places.get(name, len(said)) for name in (account, account.partition("@")[0]))
+
+    shown = [account for account in snapshots if is_shown(account, settings)]
+    return {account: snapshots[account] for account in sorted(shown, key=lambda account: (place(account), account))}
+
+
+def _rows(snapshot: UsageSnapshot) -> dict[str, tuple]:
+    """A table row per period; where several windows are of one length, each is called by its name."""
+    rows = {period.name: _row(period, snapshot) for period in snapshot.periods}
+    shorts = [row[0] for row in rows.values()]
+    return {name: (name, *row[1:]) if shorts.count(row[0]) > 1 else row for name, row in rows.items()}
 
 
 def _row(period: UsagePeriod, snapshot: UsageSnapshot | None) -> tuple:

@@ -11,10 +11,11 @@ import msgspec
 from vibeusage import files, paths, schema, segment, toml_edit
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
-from vibeusage.settings import ASSISTANTS, Config, Fetch, Line, LineOptions, ProviderOptions
+from vibeusage.settings import ASSISTANTS, Config, Credentials, Fetch, Line, LineOptions, ProviderOptions
 
 SIZE_LIMIT = 1 << 20
 BACKUP_LIMIT = 64 << 20
+TABLES: dict[str, type[msgspec.Struct]] = {"fetch": Fetch, "credentials": Credentials}
 LINE_KEYS = tuple(schema.leaves(LineOptions))
 TARGETS = tuple(field.encode_name for field in msgspec.structs.fields(Line) if field.encode_name not in LINE_KEYS)
 _REPAIR = "`vibeusage config edit` opens it; `vibeusage config reset` starts anew and keeps a copy"
@@ -115,19 +116,25 @@ def write(data: bytes) -> None:
 def as_toml(config: Config, document: dict) -> str:
     """The settings in force; what `document`, the file, does not say is a comment: it reads back equal."""
     now, said = effective(config), document.get("line", {})
-    parts = _table_text(("line",), LineOptions, now["line"], said)
+    parts = _rows(Config, now, document)
+    parts += _table_text(("line",), LineOptions, now["line"], said)
     for target in TARGETS:
         other = {name: value for name, value in now["line"][target].items() if value != now["line"][name]}
         if other or target in said:
             parts += _table_text(("line", target), LineOptions, other | said.get(target, {}), said.get(target, {}))
-    parts += _table_text(("fetch",), Fetch, now["fetch"], document.get("fetch", {}))
+    for name, struct in TABLES.items():
+        parts += _table_text((name,), struct, now[name], document.get(name, {}))
     for name, values in now["providers"].items():
         parts += _table_text(("providers", name), ProviderOptions, values, document["providers"][name])
     return "\n".join(parts).lstrip("\n") + "\n"
 
 
 def _table_text(path: toml_edit.Key, struct: type[msgspec.Struct], values: dict, said: dict) -> list[str]:
-    rows = ["", f"[{toml_edit.dotted(path)}]"]
+    return ["", f"[{toml_edit.dotted(path)}]", *_rows(struct, values, said)]
+
+
+def _rows(struct: type[msgspec.Struct], values: dict, said: dict) -> list[str]:
+    rows = []
     for name, kind in schema.leaves(struct).items():
         if name in said:
             rows.append(f"{name} = {toml_edit.literal(values[name])}")
@@ -142,12 +149,16 @@ def template() -> str:
     rows = ["# vibeusage: take the `#` off a key to set it. `vibeusage config show` tells what is in force."]
     rows += [
         "",
+        *_examples(Config),
+        "",
         "[line]",
         *_examples(LineOptions),
         "",
         "[line.claude-code]  # likewise for every other target",
     ]
-    rows += ["", "[fetch]", *_examples(Fetch), "", "# [providers.claude]", *_examples(ProviderOptions)]
+    for name, struct in TABLES.items():
+        rows += ["", f"[{name}]", *_examples(struct)]
+    rows += ["", "# [providers.claude]", *_examples(ProviderOptions)]
     return "\n".join(rows) + "\n"
 
 

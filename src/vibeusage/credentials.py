@@ -1,29 +1,55 @@
-"""Logins: our own 0600 files first, then the vendor tool's file, which is only ever read."""
+"""Logins: the environment, our own store, then the vendor tool's files, which are only ever read."""
 
-import os
-import stat
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from vibeusage import files, paths
-from vibeusage.errors import AuthError, ConfigError, NotConfigured
-from vibeusage.providers.spec import JsonFile, Place, Stored
+from vibeusage import files, paths, vault
+from vibeusage.context import Context
+from vibeusage.errors import AuthError, NotConfigured
+from vibeusage.providers.spec import Cookie, Env, Grant, JsonFile, Place, Read, Stored
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class NoLogin(NotConfigured):
+    """None of the places has a login, which is how it should be with all but one of them."""
 
 
 class Login:
-    """A token and where it was found; hides the token wherever it is printed."""
+    """A token and where it was found; hides the token and everything beside it wherever it is printed.
 
-    __slots__ = ("is_ours", "owner", "token", "where")
+    `data` is the document it stood in, `bases` are other addresses that its own tool sends it to,
+    `owner` the account's stable id where known. `kind` and `grant` are set for a login of ours.
+    """
 
-    def __init__(self, token: str, where: str, *, is_ours: bool, owner: str = "") -> None:
+    __slots__ = ("bases", "data", "grant", "is_ours", "kind", "owner", "token", "where")
+
+    def __init__(
+        self,
+        token: str,
+        where: str,
+        *,
+        is_ours: bool,
+        owner: str = "",
+        data: Mapping[str, Any] = NOTHING,
+        bases: tuple[str, ...] = (),
+        kind: str = "",
+        grant: Grant | None = None,
+    ) -> None:
         self.token = token
         self.where = where
         self.is_ours = is_ours
         self.owner = owner
+        self.data = data
+        self.bases = bases
+        self.kind = kind
+        self.grant = grant
 
     def __repr__(self) -> str:
         return f"Login(where={self.where!r})"
@@ -39,65 +65,147 @@ class Login:
         return _digest(self.owner or self.token)
 
 
-def find(places: tuple[Place, ...], account: str, now: datetime, owner: JsonFile | None = None) -> Login:
-    """The first login among `places`, in their order; an empty value counts as absent.
+def find(places: tuple[Place, ...], ctx: Context) -> Login:
+    """The first usable login among `places`, in their order; an empty value counts as absent.
 
-    Raises NotConfigured if there is none, AuthError if it is known to have expired, ConfigError if a
+    Raises NoLogin if there is none, AuthError if all there are have expired, ConfigError if a
     file of ours is readable by others.
     """
+    expired: AuthError | None = None
+    looked = []
     for place in places:
-        path = _path(place, account)
-        document = _document(path, private=isinstance(place, Stored))
-        token = _at(document, place.key)
-        if not isinstance(token, str) or not token:
+        if _is_closed(place, ctx):
             continue
-        if isinstance(place, JsonFile) and place.expires_key:
-            _check_expiry(_at(document, place.expires_key), path, now)
-        owned_by = _at(_document(_path(owner, account)), owner.key) if owner and isinstance(place, JsonFile) else None
-        return Login(
-            token,
-            str(path),
-            is_ours=isinstance(place, Stored),
-            owner=owned_by if isinstance(owned_by, str) else "",
-        )
-    raise NotConfigured(
-        "no login was found", hint="looked in " + ", ".join(str(_path(place, account)) for place in places)
-    )
+        looked.append(where(place, ctx))
+        try:
+            login = _look(place, ctx)
+        except AuthError as exc:
+            expired = expired or exc
+            continue
+        if login:
+            return login
+    if expired:
+        raise expired
+    raise NoLogin("no login was found", hint="looked in " + ", ".join(filter(None, looked)))
 
 
-def _path(place: Place, account: str) -> Path:
-    if isinstance(place, Stored):
-        return paths.credential_file(account, place.kind)
-    claude = paths.claude_config_dir()
-    # Claude Code keeps its state beside the folder by default, inside it when the folder was moved
-    state = claude if os.environ.get("CLAUDE_CONFIG_DIR") else Path.home()
-    text = place.path.replace("$CLAUDE_CONFIG_DIR", str(claude)).replace("$CLAUDE_STATE", str(state))
-    return Path(text).expanduser()
+def where(place: Place, ctx: Context) -> str:
+    """Where a place is, for people; "" for one that this account does not look at."""
+    match place:
+        case Env():
+            return f"${ctx.options.env or place.name}" if ctx.options.env or not ctx.name else ""
+        case Stored():
+            return str(paths.credential_file(ctx.id, place.kind))
+        case JsonFile():
+            return str(ctx.path(place.path))
+        case Read():
+            return place.where
+        case Cookie():
+            return f"cookies of {ctx.options.browser}"
 
 
-def _document(path: Path, *, private: bool = False) -> Any:
-    """The JSON in a file, None when there is none; another tool may be writing it right now."""
-    if private and path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
-    data = files.read_private(path) if private else files.read_regular(path.resolve())
-    try:
-        return msgspec.json.decode(data) if data else None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+def _is_closed(place: Place, ctx: Context) -> bool:
+    """Whether this account may not, or need not, look there."""
+    match place:
+        case Env():
+            return not where(place, ctx)
+        case JsonFile() | Read():
+            return not (ctx.sees_tool and ctx.settings.credentials.reuse_provider_credentials)
+        case Cookie():
+            return ctx.options.browser is None
+        case _:
+            return False
+
+
+def _look(place: Place, ctx: Context) -> Login | None:
+    match place:
+        case Env():
+            name = ctx.options.env or place.name
+            token = ctx.environ.get(name, "").strip()
+            return Login(token, f"${name}", is_ours=True) if token else None
+        case Stored():
+            return _stored(place, ctx)
+        case JsonFile():
+            return _in_file(place, ctx)
+        case Read():
+            return place.find(ctx)
+        case Cookie():
+            return _cookie(place, ctx)
+
+
+def _stored(place: Stored, ctx: Context) -> Login | None:
+    document = vault.read(ctx.id, place.kind, foreground=ctx.foreground) or {}
+    token = _text(document.get(place.key))
+    if not token:
         return None
+    path = paths.credential_file(ctx.id, place.kind)
+    login = Login(
+        token,
+        str(path),
+        is_ours=True,
+        owner=_text(document.get("owner")),
+        data=document,
+        kind=place.kind,
+        grant=place.grant,
+    )
+    if not (place.grant and document.get("refresh_token")):
+        check_expiry(document.get("expires_at"), str(path), ctx.now, f"vibeusage auth {ctx.id}")
+    return login
 
 
-def _at(document: Any, key: str) -> Any:
+def _in_file(place: JsonFile, ctx: Context) -> Login | None:
+    path = ctx.path(place.path)
+    document = read_document(path)
+    token = _text(at(document, place.key))
+    if not token:
+        return None
+    if place.expires_key:
+        check_expiry(at(document, place.expires_key), str(path), ctx.now)
+    return Login(token, str(path), is_ours=False, data=document)
+
+
+def _cookie(place: Cookie, ctx: Context) -> Login | None:
+    from vibeusage import cookies  # sqlite3, and only where the user asked for it
+
+    browser = ctx.options.browser or ""
+    home = Path(ctx.environ.get("HOME", "~")).expanduser()
+    secret = cookies.platform_secret if ctx.foreground else lambda application: None
+    found = cookies.find(
+        browser, place.domains, place.names, now=ctx.now, home=home, environ=ctx.environ, secret=secret
+    )
+    name = next((name for name in place.names if name in found), None)
+    return Login(found[name], f"cookies of {browser}", is_ours=False, data={"name": name}) if name else None
+
+
+def read_document(path: Path) -> Any:
+    """The JSON of another tool's file, None when there is none; half written is looked at once more."""
+    for _ in range(2):
+        data = files.read_regular(path.resolve(), limit=64 << 20)
+        if not data:
+            return None
+        try:
+            return msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+    return None
+
+
+def at(document: Any, key: str) -> Any:
+    """The value at `a.b.c`; None where there is none."""
     for part in key.split("."):
         document = document.get(part) if isinstance(document, dict) else None
     return document
 
 
-def _check_expiry(milliseconds: object, path: Path, now: datetime) -> None:
-    if isinstance(milliseconds, int | float) and 0 < milliseconds < now.astimezone(UTC).timestamp() * 1000:
-        raise AuthError(
-            f"the login in {path} has expired",
-            hint="start the tool it belongs to once; it renews its login itself",
-        )
+def check_expiry(milliseconds: object, place: str, now: datetime, command: str = "") -> None:
+    """AuthError when the instant (epoch milliseconds; 0 and other types = unknown) has passed."""
+    if isinstance(milliseconds, int | float) and 0 < milliseconds < now.timestamp() * 1000:
+        hint = f"log in again: `{command}`" if command else ""
+        raise AuthError(f"the login in {place} has expired", hint=hint)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _digest(text: str) -> str:

@@ -73,6 +73,10 @@ class Unavailable(StrategyError):
     category = "network"
 
 
+class Offline(Unavailable):
+    """No way to the host at all: our own network is down, so it says nothing about the provider."""
+
+
 class ShapeError(StrategyError):
     """An answer we do not understand."""
 

@@ -1,43 +1,60 @@
 """Due times, failure gates and cool-downs per account, kept on disk and bound to the login they were earned with.
 
 Three failures within ten minutes close the gate for five; a rate limit cools down for what the server
-says, at least 300 s, doubling up to six hours; a refused login is not asked again until it changes.
+says, at least 300 s, doubling up to six hours; a refused login is not asked again until it changes. Being
+offline is nobody's failure: it is tried again soon, then ever less often.
 """
 
+import math
 import random
-from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 
 from vibeusage import files, paths
-from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, StorageError, VibeusageError
-from vibeusage.models import FetchError, Instant
+from vibeusage.errors import AuthError, Forbidden, NotConfigured, Offline, RateLimited, StorageError, VibeusageError
+from vibeusage.models import FetchAttempt, FetchError, Instant
 
-SCHEMA = 1
+SCHEMA = 2
 FAILURES_ALLOWED = 3
 FAILURE_WINDOW = timedelta(minutes=10)
 CLOSED_FOR = timedelta(minutes=5)
 COOL_DOWN = timedelta(seconds=300)
 COOL_DOWN_MOST = timedelta(hours=6)
 LOGIN_LOOK = timedelta(hours=1)
+OFFLINE_LOOK = timedelta(seconds=30)
+AFTER_RESET = timedelta(seconds=60)
 JITTER = 0.1
 
 
 _Kind = TypeVar("_Kind")
 
 
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a strategy may not ask with the login of this fingerprint; `until` None: until the login changes."""
+
+    fingerprint: str
+    error: FetchError
+    until: Instant | None = None
+
+
 class Gate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of one account's requests; `due_at` is the earliest next one."""
+    """What is known of one account's requests; `due_at` is the earliest next one.
+
+    `attempts` and `places` (of a crash: file and line, no values) are those of the last round, for `doctor`.
+    """
 
     due_at: Instant
-    fingerprint: str = ""
+    asked_at: Instant | None = None
     failed_at: tuple[Instant, ...] = ()
     rate_limits: int = 0
-    cooling: bool = False  # rate limited: nobody asks before `due_at`
-    refused: bool = False  # this login was refused: nobody asks until it changes, `due_at` is the next look
+    offline: int = 0
+    holds: dict[str, Hold] = {}
     error: FetchError | None = None
+    attempts: tuple[FetchAttempt, ...] = ()
+    places: tuple[str, ...] = ()
 
 
 class Gates(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,61 +97,94 @@ def forget(account: str, *, exact: bool = False) -> None:
         save(kept)
 
 
-def next_due_at(disabled: Collection[str]) -> int:
-    """Epoch seconds of the earliest due time; 0 when nothing was ever asked."""
-    gates = load().items()
-    return min(
-        (int(gate.due_at.timestamp()) for name, gate in gates if not {name, name.partition("@")[0]} & {*disabled}),
-        default=0,
-    )
+def next_due_at(is_asked: Callable[[str], bool]) -> int:
+    """Epoch seconds of the earliest due time of the accounts that are asked; 0 when nothing was ever asked."""
+    return min((int(gate.due_at.timestamp()) for name, gate in load().items() if is_asked(name)), default=0)
 
 
 def is_due(gate: Gate | None, interval_s: int, now: datetime) -> bool:
     """Whether `--if-due` should look at this account; a due time beyond all intervals is a clock that jumped."""
-    farthest = max(LOGIN_LOOK, timedelta(seconds=interval_s)) * 2
-    return gate is None or now >= gate.due_at or (not gate.cooling and gate.due_at - now > farthest)
+    if gate is None or now >= gate.due_at:
+        return True
+    farthest = COOL_DOWN_MOST if cooling_until(gate, now) else max(LOGIN_LOOK, timedelta(seconds=interval_s))
+    return gate.due_at - now > 2 * farthest
 
 
-def held_until(gate: Gate | None, fingerprint: str, now: datetime) -> datetime | None:
-    """Until when no request may be made with this login; None when one may."""
-    if gate is None or gate.fingerprint != fingerprint:
+def held(gate: Gate | None, strategy: str, fingerprint: str, now: datetime) -> Hold | None:
+    """What keeps this strategy from asking with this login now."""
+    hold = gate.holds.get(strategy) if gate else None
+    if hold is None or hold.fingerprint != fingerprint:
         return None
-    if gate.refused:
-        return datetime.max.replace(tzinfo=UTC)
-    return gate.due_at if gate.cooling and now < gate.due_at < now + 2 * COOL_DOWN_MOST else None
+    return hold if hold.until is None or now < hold.until < now + 2 * COOL_DOWN_MOST else None
 
 
-def looked(gate: Gate, interval_s: int, now: datetime) -> Gate:
-    """The gate of a refused login after it was found unchanged."""
-    return msgspec.structs.replace(gate, due_at=now + timedelta(seconds=interval_s))
+def cooling_until(gate: Gate, now: datetime) -> datetime | None:
+    """The end of the last cool-down that is under way, whichever login it was earned with."""
+    return max((hold.until for hold in gate.holds.values() if hold.until and hold.until > now), default=None)
 
 
-def after_success(fingerprint: str, interval_s: int, now: datetime) -> Gate:
-    spread = random.uniform(0, JITTER)  # noqa: S311  (so that machines do not align, not a secret)
-    return Gate(due_at=now + timedelta(seconds=interval_s * (1 + spread)), fingerprint=fingerprint)
+def looked(gate: Gate, wait_s: float, now: datetime) -> Gate:
+    """The gate after a look that asked nobody; a cool-down is not made shorter by it."""
+    return msgspec.structs.replace(gate, due_at=max(now + timedelta(seconds=wait_s), _standing(gate, now)))
 
 
-def after_failure(old: Gate | None, fingerprint: str, error: VibeusageError, interval_s: int, now: datetime) -> Gate:
-    """The gate after `error`; what was earned with another login does not count."""
-    if old is None or old.fingerprint != fingerprint:
-        old = Gate(due_at=now, fingerprint=fingerprint)
+def after_success(
+    gate: Gate | None, *, interval_s: int, took_s: float, resets: Iterable[datetime], now: datetime
+) -> Gate:
+    """Due again after the interval, not all at once, and soon after the next reset.
+
+    The interval is stretched a little at random, so that machines and providers do not align, and shortened
+    by what the answer takes (Vattani et al., VLDB 2015), so that it is there before the old one is old.
+    """
+    stretched = interval_s * (1 + random.uniform(0, JITTER))  # noqa: S311  (to spread, not to hide)
+    early = min(-took_s * math.log(1 - random.random()), interval_s * JITTER)  # noqa: S311
+    due_at = now + timedelta(seconds=max(stretched - early, interval_s))
+    soon = [at + timedelta(seconds=random.uniform(1, 15)) for at in resets if at > now]  # noqa: S311
+    due_at = min([due_at, *(max(at, now + AFTER_RESET) for at in soon)])
+    holds = {name: hold for name, hold in gate.holds.items() if hold.until is None} if gate else {}
+    return Gate(due_at=due_at, asked_at=now, holds=holds)
+
+
+def after_failure(gate: Gate | None, error: VibeusageError, *, interval_s: int, now: datetime) -> Gate:
+    """The gate after a round in which no strategy answered; `error` is the one that tells most."""
+    old = gate or Gate(due_at=now)
     recent = tuple(at for at in (*old.failed_at, now) if now - FAILURE_WINDOW < at <= now)
-    rate_limits, wait = 0, timedelta(seconds=interval_s)
+    wait, offline = timedelta(seconds=interval_s), 0
     match error:
         case NotConfigured():
             wait, recent = LOGIN_LOOK, ()
-        case RateLimited():
-            rate_limits = old.rate_limits + 1
-            grown = COOL_DOWN * 2 ** min(old.rate_limits, 10)
-            wait = min(max(error.retry_at - now, grown, COOL_DOWN), COOL_DOWN_MOST)
+        case Offline():
+            wait, recent, offline = min(OFFLINE_LOOK * 2 ** min(old.offline, 10), wait), old.failed_at, old.offline + 1
         case _ if len(recent) >= FAILURES_ALLOWED:
             wait = max(wait, CLOSED_FOR)
-    return Gate(
-        due_at=now + wait,
-        fingerprint=fingerprint,
-        failed_at=recent,
-        rate_limits=rate_limits,
-        cooling=isinstance(error, RateLimited),
-        refused=isinstance(error, AuthError | Forbidden),
-        error=FetchError(category=error.category, message=str(error), hint=error.hint),
+    due_at = max(now + wait, _standing(old, now))
+    return msgspec.structs.replace(
+        old, due_at=due_at, asked_at=now, failed_at=recent, offline=offline, error=as_data(error)
     )
+
+
+def hold(gate: Gate | None, strategy: str, fingerprint: str, error: VibeusageError, now: datetime) -> Gate:
+    """The gate with what `error` forbids this strategy: nothing, to ask for a while, or to ask with this login."""
+    old = gate or Gate(due_at=now)
+    if isinstance(error, RateLimited):
+        before = old.holds.get(strategy)
+        times = old.rate_limits if before and before.fingerprint == fingerprint else 0
+        wait = min(max(error.retry_at - now, COOL_DOWN * 2 ** min(times, 10), COOL_DOWN), COOL_DOWN_MOST)
+        held = Hold(fingerprint=fingerprint, error=as_data(error), until=now + wait)
+        return msgspec.structs.replace(
+            old, holds={**old.holds, strategy: held}, rate_limits=times + 1, due_at=max(old.due_at, now + wait)
+        )
+    if isinstance(error, AuthError | Forbidden) and fingerprint:
+        held = Hold(fingerprint=fingerprint, error=as_data(error))
+        return msgspec.structs.replace(old, holds={**old.holds, strategy: held})
+    return old
+
+
+def as_data(error: VibeusageError) -> FetchError:
+    return FetchError(category=error.category, message=str(error), hint=error.hint)
+
+
+def _standing(gate: Gate, now: datetime) -> datetime:
+    """The end of a cool-down that is not absurd, else `now`."""
+    until = cooling_until(gate, now)
+    return until if until and until < now + 2 * COOL_DOWN_MOST else now

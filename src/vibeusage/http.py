@@ -1,38 +1,94 @@
-"""The one way out: no redirects, no other encoding, a size cap, and errors with a name."""
+"""The one way out: named hosts, no redirects, no other encoding, a size cap, and errors with a name.
 
+Certificates are always verified; a private CA (`SSL_CERT_FILE`) and proxies come from the environment.
+No error names more than the host: URLs, headers and bodies may hold what is nobody's business.
+"""
+
+import asyncio
 import email.utils
-from collections.abc import Mapping
+import random
+import ssl
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import httpx
 
-from vibeusage.errors import AuthError, Forbidden, RateLimited, ShapeError, Unavailable
+from vibeusage.errors import AuthError, ConfigError, Forbidden, Offline, RateLimited, ShapeError, Unavailable
 
 BODY_LIMIT = 4 << 20
 AGENT = "vibeusage"
+TRIES = 3
+FIRST_PAUSE_S = 0.4
+PASSING = (408, 500, 502, 503, 504)
 
 
-def open_client(timeout_s: float) -> httpx.AsyncClient:
-    """A client without cookies kept, without redirects; proxies and a private CA come from the environment."""
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": AGENT}
-    return httpx.AsyncClient(timeout=httpx.Timeout(timeout_s, connect=5.0), headers=headers, follow_redirects=False)
+class Answer(NamedTuple):
+    """`body` is whole and at most BODY_LIMIT bytes."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    host: str
+
+
+def tls() -> ssl.SSLContext:
+    """To be made once a run: loading the certificates takes longer than all else here."""
+    return httpx.create_ssl_context()
+
+
+def open_client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext) -> httpx.AsyncClient:
+    """A client of one account, so that no cookie or connection is shared; other hosts than `hosts` are refused."""
+
+    async def allow(request: httpx.Request) -> None:
+        if request.url.host not in hosts:
+            raise ConfigError(f"{request.url.host} is not a host of this provider")
+
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(timeout_s, connect=5.0),
+        headers={"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": AGENT},
+        follow_redirects=False,
+        event_hooks={"request": [allow]},
+        verify=verify,
+    )
+
+
+async def send(
+    client: httpx.AsyncClient, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None = None
+) -> Answer:
+    """The answer, whatever its status; a passing fault (5xx, a broken connection) is tried again twice.
+
+    Raises Unavailable, Offline when there is no way to the host at all, or ShapeError.
+    """
+    host = httpx.URL(url).host
+    for tried in range(1, TRIES + 1):
+        try:
+            answer = await _once(client, method, url, headers, content)
+        except httpx.ConnectError as exc:
+            raise Offline(f"{host} cannot be reached", hint="check the network") from exc
+        except httpx.TimeoutException as exc:
+            raise Unavailable(f"{host} did not answer in time", hint="try again later") from exc
+        except httpx.TransportError as exc:
+            if tried == TRIES or isinstance(exc, httpx.ProxyError | httpx.UnsupportedProtocol):
+                raise Unavailable(f"{host} cannot be reached: {type(exc).__name__}", hint="check the network") from exc
+        else:
+            if tried == TRIES or answer.status not in PASSING or "retry-after" in answer.headers:
+                return answer
+        await asyncio.sleep(FIRST_PAUSE_S * 2 ** (tried - 1) * random.uniform(0.75, 1.25))  # noqa: S311
+    raise AssertionError("the last try returns or raises")
 
 
 async def get(client: httpx.AsyncClient, url: str, headers: Mapping[str, str], now: datetime) -> bytes:
-    """The body of a 2xx answer.
+    """The body of a 2xx answer; else AuthError, Forbidden, RateLimited, Unavailable or ShapeError."""
+    return check(await send(client, "GET", url, headers=headers), now)
 
-    Raises AuthError, Forbidden, RateLimited, Unavailable or ShapeError; none names more than the host.
-    """
-    host = httpx.URL(url).host
-    try:
-        async with client.stream("GET", url, headers=headers) as response:
-            body = await _body(response, host)
-    except httpx.TimeoutException as exc:
-        raise Unavailable(f"{host} did not answer in time", hint="try again later") from exc
-    except httpx.HTTPError as exc:
-        raise Unavailable(f"{host} cannot be reached: {type(exc).__name__}", hint="check the network") from exc
-    _check(response, body, host, now)
-    return body
+
+async def _once(
+    client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+) -> Answer:
+    async with client.stream(method, url, headers=headers, content=content) as response:
+        host = response.request.url.host
+        return Answer(response.status_code, response.headers, await _body(response, host), host)
 
 
 async def _body(response: httpx.Response, host: str) -> bytes:
@@ -46,18 +102,19 @@ async def _body(response: httpx.Response, host: str) -> bytes:
     return bytes(body)
 
 
-def _check(response: httpx.Response, body: bytes, host: str, now: datetime) -> None:
-    status = response.status_code
+def check(answer: Answer, now: datetime) -> bytes:
+    """The body of a 2xx answer; the status of any other as the error it stands for."""
+    status, headers, body, host = answer
     if 200 <= status < 300:
-        return
-    is_page = body.lstrip()[:1] == b"<" or "cf-mitigated" in response.headers
+        return body
+    is_page = body.lstrip()[:1] == b"<" or "cf-mitigated" in headers
     if status == 401:
-        raise AuthError(f"{host} refused the login", hint="log in again with the tool it belongs to")
+        raise AuthError(f"{host} refused the login")
+    if status == 429 or (status == 403 and headers.get("x-ratelimit-remaining") == "0"):
+        raise RateLimited(f"{host} asks to wait", retry_at=retry_at(headers.get("retry-after"), now))
     if status == 403:
         reason = "blocked the request as coming from a bot" if is_page else "does not allow this login to see usage"
         raise Forbidden(f"{host} {reason}", hint="a new login does not help; see `vibeusage usage -v`")
-    if status == 429:
-        raise RateLimited(f"{host} asks to wait", retry_at=retry_at(response.headers.get("retry-after"), now))
     if status == 408 or status >= 500:
         raise Unavailable(f"{host} answered {status}", hint="try again later")
     raise ShapeError(f"{host} answered {status}")

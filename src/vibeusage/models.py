@@ -106,12 +106,16 @@ class ProviderStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What one answer says, before the engine stamps it into a snapshot."""
+    """What one answer says, before the engine stamps it into a snapshot.
+
+    `observed_at` is set by sources that were written earlier, such as another tool's cache.
+    """
 
     periods: tuple[UsagePeriod, ...] = ()
     overage: OverageUsage | None = None
     balance: Balance | None = None
     identity: ProviderIdentity | None = None
+    observed_at: Instant | None = None
 
 
 class UsageSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

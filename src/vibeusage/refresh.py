@@ -1,4 +1,4 @@
-"""ENGINE: which accounts are due, their strategies in order, one task and one deadline each.
+"""ENGINE: which accounts are due, all of them asked at once, one refresher a machine.
 
 A failure keeps the last good snapshot; every outcome leaves the next due time on disk before the lock
 is given back. httpx is imported only when there is somebody to ask.
@@ -8,37 +8,33 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
-from vibeusage import cache, config, credentials, files, gate, observe, paths, providers
-from vibeusage.errors import (
-    ConfigError,
-    NotConfigured,
-    ShapeError,
-    StorageError,
-    StrategyError,
-    Unavailable,
-    VibeusageError,
-)
-from vibeusage.models import FetchAttempt, FetchError, FetchOutcome, UsageSnapshot
-from vibeusage.providers.spec import Http, Provider
+from vibeusage import accounts, cache, config, fetch, files, gate, paths
+from vibeusage.context import Context
+from vibeusage.errors import NotConfigured, StorageError, Unavailable
+from vibeusage.models import FetchOutcome
 
 LOCK_WAIT_S = 60.0
 
+Told = Callable[[str], None]
 
-def refresh(wanted: Sequence[str] = (), *, if_due: bool = False) -> list[FetchOutcome] | None:
-    """Ask the wanted (default: all enabled) providers and store what they say.
+
+def refresh(
+    wanted: Sequence[str] = (), *, if_due: bool = False, on_done: Told = lambda account: None
+) -> list[FetchOutcome] | None:
+    """Ask the wanted (default: all enabled) accounts and store what they say.
 
     With `if_due` only those that are due, and None at once when another refresher is at work.
+    `on_done` is told the id of each account that has answered or failed.
     """
     settings = config.load()
-    chosen = list(wanted) or [name for name in providers.IDS if _enabled(settings, name)]
-    for name in chosen:
-        if name not in providers.IDS:
-            raise ConfigError(f"{name!r} is not a provider", hint=f"known are: {', '.join(providers.IDS)}")
+    around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=not if_due)
+    chosen = accounts.chosen(wanted, settings, around)
     problem = None
     with contextlib.ExitStack() as held:
         try:
@@ -55,19 +51,14 @@ def refresh(wanted: Sequence[str] = (), *, if_due: bool = False) -> list[FetchOu
             raise Unavailable("another refresh has been at work for a minute", hint="try again in a moment")
         cache.tidy(time.time())
         gates = gate.load()
-        now = datetime.now(UTC)
-        due = [
-            name
-            for name in chosen
-            if not if_due or gate.is_due(gates.get(_account(name)), settings.fetch.interval_s, now)
-        ]
-        postponed = {} if wanted else _postponed(gates, set(map(_account, chosen)), settings, now)
-        gates.update(postponed)
-        if due and if_due:
+        due = [ctx for ctx in chosen if not if_due or _is_due(ctx, gates)]
+        looked = not wanted and _postponed({ctx.id for ctx in chosen}, gates, settings.fetch.interval_s)
+        asked = _in_use(due, gates) if if_due else due
+        if asked and if_due:
             gate.save(gates)  # a refresher that could not remember a cool-down must not ask
-        outcomes = _ask_all(due, gates, settings)
+        outcomes = _ask_all(asked, gates, on_done)
         try:
-            if due or postponed:
+            if due or looked:
                 gate.save(gates)
         except StorageError as exc:
             problem = problem or exc
@@ -75,178 +66,130 @@ def refresh(wanted: Sequence[str] = (), *, if_due: bool = False) -> list[FetchOu
     return [_unstored(outcome, problem) for outcome in outcomes] if problem else outcomes
 
 
-def _unstored(outcome: FetchOutcome, problem: StorageError) -> FetchOutcome:
-    """The outcome with the reason why nothing was stored, unless it has another error already."""
-    return msgspec.structs.replace(outcome, error=outcome.error or _fetch_error(problem))
-
-
-def _fetch_error(error: VibeusageError) -> FetchError:
-    return FetchError(category=error.category, message=str(error), hint=error.hint)
-
-
-def _account(name: str) -> str:
-    """The account that is in force for a provider: Claude Code keeps one login per config folder."""
-    return observe.claude_account(os.environ) if name == "claude" else name
-
-
-def _postponed(
-    gates: dict[str, gate.Gate], asked: set[str], settings: config.Config, now: datetime
-) -> dict[str, gate.Gate]:
-    """Later looks at accounts that are due and out of reach from here, lest the line starts us every minute."""
-    late = {
-        name: known
-        for name, known in gates.items()
-        if name not in asked and gate.is_due(known, settings.fetch.interval_s, now)
-    }
-    return {name: gate.looked(known, settings.fetch.interval_s, now) for name, known in late.items()}
-
-
-def _enabled(settings: config.Config, name: str) -> bool:
-    return settings.providers.get(name, config.ProviderOptions()).enabled
-
-
-def _ask_all(names: list[str], gates: dict[str, gate.Gate], settings: config.Config) -> list[FetchOutcome]:
-    """The outcomes in order; `gates` gets the next due time of each."""
-
-    async def all_of_them() -> list[FetchOutcome]:
-        return await asyncio.gather(*(_ask(providers.load(name), gates, settings) for name in names))
-
-    ready = [name for name in names if _has_login(providers.load(name))]
-    if not ready:  # nobody to ask: no event loop, no client
-        return [_not_configured(providers.load(name), gates, settings) for name in names]
-    return asyncio.run(all_of_them())
-
-
-def _has_login(provider: Provider) -> bool:
-    try:
-        credentials.find(provider.strategies[0].login, _account(provider.id), datetime.now(UTC))
-    except NotConfigured:
-        return False
-    except (StrategyError, ConfigError):
+def _is_due(ctx: Context, gates: dict[str, gate.Gate]) -> bool:
+    """Also those that had no login: a look costs nothing, and there may be one by now."""
+    fetching, known = ctx.settings.fetch, gates.get(ctx.id)
+    if known and known.error and known.error.category == NotConfigured.category:
         return True
-    return True
+    return gate.is_due(known, max(fetching.interval_s, fetching.idle_interval_s), ctx.now)
 
 
-def _not_configured(provider: Provider, gates: dict[str, gate.Gate], settings: config.Config) -> FetchOutcome:
-    error = NotConfigured(f"{provider.name} has no login on this machine", hint=provider.login_hint)
-    return _failed(provider, gates, error, "", settings)
+def _postponed(asked: set[str], gates: dict[str, gate.Gate], interval_s: int) -> bool:
+    """Whether accounts that are due and out of reach from here got a later look, lest the line starts us each minute."""
+    now = datetime.now(UTC)
+    late = [name for name, known in gates.items() if name not in asked and now >= known.due_at]
+    gates.update({name: gate.looked(gates[name], interval_s, now) for name in late})
+    return bool(late)
 
 
-async def _ask(provider: Provider, gates: dict[str, gate.Gate], settings: config.Config) -> FetchOutcome:
-    now, started = datetime.now(UTC), time.monotonic()
-    strategy, fingerprint, account = provider.strategies[0], "", _account(provider.id)
+def _in_use(due: list[Context], gates: dict[str, gate.Gate]) -> list[Context]:
+    """Those whose tool has been in use since they were asked; the others get a later look."""
+    used = []
+    for ctx in due:
+        known = gates.get(ctx.id)
+        if known and _is_idle(ctx, known):
+            gates[ctx.id] = gate.looked(known, ctx.settings.fetch.interval_s, ctx.now)
+        else:
+            used.append(ctx)
+    return used
+
+
+def _is_idle(ctx: Context, known: gate.Gate) -> bool:
+    """Nothing has happened since the last good answer: the tool not used here, no window reset, not long ago."""
+    snapshot = cache.load_snapshot(ctx.id)
+    if snapshot is None or known.error or known.asked_at is None or not ctx.provider.activity:
+        return False
+    since, rarely = snapshot.observed_at, timedelta(seconds=ctx.settings.fetch.idle_interval_s)
+    if not known.asked_at <= ctx.now < known.asked_at + rarely:
+        return False
+    if any(since < period.resets_at <= ctx.now for period in snapshot.periods if period.resets_at):
+        return False
+    newest = max((_used_at(ctx.path(text)) for text in ctx.provider.activity), default=0.0)
+    return 0 < newest < since.timestamp()
+
+
+def _used_at(path: Path) -> float:
+    """When a file, or anything directly in a folder, was last written; 0 when it is not there."""
     try:
-        login = credentials.find(strategy.login, account, now, strategy.owner)
-        fingerprint = login.fingerprint
-        if until := gate.held_until(gates.get(account), fingerprint, now):
-            return _held(provider, gates, until, settings.fetch.interval_s, now)
-        async with asyncio.timeout(settings.fetch.timeout_s):
-            snapshot = await _fetch(provider, strategy, login, settings)
-    except TimeoutError:
-        error: VibeusageError = Unavailable(f"{provider.name} took longer than {settings.fetch.timeout_s:g} s")
-    except VibeusageError as exc:
-        error = exc
-    else:
-        gates[account] = gate.after_success(fingerprint, settings.fetch.interval_s, now)
-        attempt = FetchAttempt(strategy=strategy.name, success=True, duration_ms=_ms_since(started))
-        outcome = FetchOutcome(
-            provider_id=provider.id,
-            success=True,
-            snapshot=snapshot,
-            source=strategy.name,
-            attempts=(attempt,),
-            is_fresh=True,
-        )
-        try:
-            _keep(snapshot, login)
-        except StorageError as exc:
-            return _unstored(outcome, exc)
-        return outcome
-    attempt = FetchAttempt(strategy=strategy.name, success=False, duration_ms=_ms_since(started), error=str(error))
-    return _failed(provider, gates, error, fingerprint, settings, attempts=(attempt,))
+        entries = [path.stat().st_mtime]
+        if path.is_dir():
+            entries += [entry.stat().st_mtime for entry in os.scandir(path)]
+    except OSError:
+        return 0.0
+    return max(entries)
 
 
-def _failed(
-    provider: Provider,
-    gates: dict[str, gate.Gate],
-    error: VibeusageError,
-    fingerprint: str,
-    settings: config.Config,
-    *,
-    attempts: tuple[FetchAttempt, ...] = (),
-) -> FetchOutcome:
-    """The last good snapshot stays; the gate remembers the error."""
-    account = _account(provider.id)
-    known = gate.after_failure(gates.get(account), fingerprint, error, settings.fetch.interval_s, datetime.now(UTC))
-    gates[account] = known
-    return FetchOutcome(
-        provider_id=provider.id,
-        success=False,
-        snapshot=cache.load_snapshot(account),
-        attempts=attempts,
-        error=known.error,
-    )
+def _ask_all(due: list[Context], gates: dict[str, gate.Gate], on_done: Told) -> list[FetchOutcome]:
+    """The outcomes in order; `gates` gets the next due time of each."""
+    askings = [fetch.Asking(ctx, gates.get(ctx.id)) for ctx in due]
+    for asking in askings:
+        _forget_another(asking)
+    if any(asking.usable for asking in askings):
+        return asyncio.run(_all(askings, gates, on_done))
+    return [_finished(asking, asking.without_asking(), 0.0, gates) for asking in askings]  # no event loop, no client
 
 
-def _held(
-    provider: Provider, gates: dict[str, gate.Gate], until: datetime, interval_s: int, now: datetime
-) -> FetchOutcome:
-    """No request: this login is cooling down, or was refused and has not changed."""
-    account = _account(provider.id)
-    known = gates[account]
-    error = known.error
-    if known.refused:
-        gates[account] = gate.looked(known, interval_s, now)
-    else:
-        error = FetchError("rate_limited", f"{provider.name} asked to wait, until {until.astimezone():%H:%M}")
-    return FetchOutcome(provider_id=provider.id, success=False, snapshot=cache.load_snapshot(account), error=error)
-
-
-async def _fetch(
-    provider: Provider, strategy: Http, login: credentials.Login, settings: config.Config
-) -> UsageSnapshot:
+async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done: Told) -> list[FetchOutcome]:
     from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
 
-    url = _url(provider, strategy, login, settings)
-    headers = {**strategy.headers, "Authorization": f"Bearer {login.token}"}
-    async with http.open_client(settings.fetch.timeout_s) as client:
-        body = await http.get(client, url, headers, datetime.now(UTC))
-    try:
-        usage = strategy.parse(body)
-    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as exc:
-        raise ShapeError(f"{provider.name} sent an answer we do not understand: {exc}") from exc
-    now = datetime.now(UTC)
-    return UsageSnapshot(
-        provider=provider.id,
-        account=_account(provider.id).partition("@")[2] or None,
-        fetched_at=now,
-        observed_at=now,
-        source=strategy.name,
-        periods=usage.periods,
-        overage=usage.overage,
-        balance=usage.balance,
-        identity=usage.identity,
-    )
+    verify = http.tls()
+    room = asyncio.Semaphore(askings[0].ctx.settings.fetch.max_concurrent)
+
+    async def ask(asking: fetch.Asking) -> FetchOutcome:
+        if not asking.usable:
+            return _finished(asking, asking.without_asking(), 0.0, gates)
+        async with room:
+            started = time.monotonic()
+            answered = await asking.answer(verify)
+        on_done(asking.ctx.id)
+        return _finished(asking, answered, time.monotonic() - started, gates)
+
+    return list(await asyncio.gather(*map(ask, askings)))
 
 
-def _url(provider: Provider, strategy: Http, login: credentials.Login, settings: config.Config) -> str:
-    """Another tool's login goes to that tool's own host and nowhere else."""
-    base = settings.providers.get(provider.id, config.ProviderOptions()).base_url
-    if base and not login.is_ours:
-        raise ConfigError(
-            f"providers.{provider.id}.base_url would send the login of another tool to another host",
-            hint=f"remove it with `vibeusage config reset providers.{provider.id}.base_url`",
+def _forget_another(asking: fetch.Asking) -> None:
+    """Before anything is shown again: what another account of the same place has left."""
+    stored, mine = cache.owner_of(asking.ctx.id), asking.owner
+    if stored and mine and stored != mine:
+        cache.clear(asking.ctx.id, exact=True)
+
+
+def _finished(
+    asking: fetch.Asking, answered: fetch.Round, took_s: float, gates: dict[str, gate.Gate]
+) -> FetchOutcome:
+    """The outcome, its gate for the next time, and its snapshot on disk."""
+    ctx, now, interval_s = asking.ctx, datetime.now(UTC), asking.ctx.settings.fetch.interval_s
+    if answered.error is not None:
+        known = gate.after_failure(answered.gate, answered.error, interval_s=interval_s, now=now)
+        gates[ctx.id] = msgspec.structs.replace(known, attempts=answered.attempts, places=answered.places)
+        return FetchOutcome(
+            provider_id=ctx.id,
+            success=False,
+            snapshot=cache.load_snapshot(ctx.id),
+            attempts=answered.attempts,
+            error=known.error,
         )
-    return (base or provider.base_url).rstrip("/") + strategy.path
+    snapshot = answered.snapshot
+    if snapshot is None:
+        raise AssertionError("a round without an error has a snapshot")
+    resets = [period.resets_at for period in snapshot.periods if period.resets_at]
+    known = gate.after_success(answered.gate, interval_s=interval_s, took_s=took_s, resets=resets, now=now)
+    gates[ctx.id] = msgspec.structs.replace(known, attempts=answered.attempts)
+    outcome = FetchOutcome(
+        provider_id=ctx.id,
+        success=True,
+        snapshot=snapshot,
+        source=snapshot.source,
+        attempts=answered.attempts,
+        is_fresh=True,
+    )
+    try:
+        kept = cache.keep(snapshot, answered.owner, is_partial=answered.is_partial, now=now)
+    except StorageError as exc:
+        return _unstored(outcome, exc)
+    return msgspec.structs.replace(outcome, snapshot=kept)
 
 
-def _keep(snapshot: UsageSnapshot, login: credentials.Login) -> None:
-    """Store the snapshot, or first forget what another account of the same place has left."""
-    owner = login.owner_fingerprint
-    if cache.load_snapshot(snapshot.id) and not cache.load_snapshot(snapshot.id, owner):
-        cache.clear(snapshot.id, exact=True)
-    cache.save_snapshot(snapshot, owner)
-
-
-def _ms_since(started: float) -> int:
-    return int((time.monotonic() - started) * 1000)
+def _unstored(outcome: FetchOutcome, problem: StorageError) -> FetchOutcome:
+    """The outcome with the reason why nothing was stored, unless it has another error already."""
+    return msgspec.structs.replace(outcome, error=outcome.error or gate.as_data(problem))

@@ -143,7 +143,8 @@ def _unknown(root: type[msgspec.Struct], path: Key, known: list[str], where: str
 def _elsewhere(root: type[msgspec.Struct], name: str) -> list[Key]:
     """Where else a key of this name stands: `bar` at the top is meant for [line]."""
     tables = {field.encode_name: field.type for field in msgspec.structs.fields(root)}
-    inner = {(table, key) for table, kind in tables.items() if get_origin(kind) is not dict for key in leaves(kind)}
+    structs = {table: kind for table, kind in tables.items() if is_table(kind) and get_origin(kind) is not dict}
+    inner = {(table, key) for table, kind in structs.items() for key in leaves(kind)}
     close = difflib.get_close_matches(name, [key for _, key in inner], n=1)
     return sorted(path for path in inner if path[1] in close)
 

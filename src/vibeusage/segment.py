@@ -79,7 +79,7 @@ def periods_shown(rows, wanted):
     return [(name, row) for name, row in ordered if name.lower() in names or row[0].lower() in names]
 
 
-def period_units(periods, names, options, now, *, mono, aged_before=0, lone_name=True):
+def period_units(periods, options, now, *, mono, aged_before=0, lone_name=True):
     """The units of all chosen windows, and the instant their texts next change.
 
     Windows observed before `aged_before` carry their age even when they are not stale yet.
@@ -94,7 +94,7 @@ def period_units(periods, names, options, now, *, mono, aged_before=0, lone_name
     several = len(chosen) > 1
     units, until = [], pace.NEVER
     for place, (account, shown) in enumerate(chosen):
-        label = clean(names.get(account) or account, 32)
+        label = clean(account, 32)
         ages = []
         for index, (name, row) in enumerate(shown):
             rank = (RANK_PROVIDER + min(place, 29)) if index == 0 else RANK_MODEL if row[6] != "window" else RANK_SECOND

@@ -103,6 +103,40 @@ StaleAfter = Annotated[
     Meta(ge=60, le=604_800),
     _about("seconds until data is marked as old", "a whole number from 60 to 604800", 3600),
 ]
+IdleInterval = Annotated[
+    int,
+    Meta(ge=300, le=604_800),
+    _about("the same while the tool is not in use here", "a whole number from 300 to 604800", 3600),
+]
+MaxConcurrent = Annotated[
+    int, Meta(ge=1, le=50), _about("providers asked at the same time", "a whole number from 1 to 50", 5)
+]
+EnabledProviders = Annotated[
+    Names, _about("only these providers, in this order", "a list of provider or account names", ["claude", "codex"])
+]
+UseKeyring = Annotated[bool, _about("keep our keys in the desktop's keyring", "true or false", True)]
+KeyringBackend = Annotated[
+    Literal["secret-service", "kwallet", "macos"],
+    _about("which keyring; not set: the platform's own", '"secret-service", "kwallet" or "macos"', "kwallet"),
+]
+Reuse = Annotated[bool, _about("use the logins of other tools, read only", "true or false", False)]
+ConfigDir = Annotated[
+    str,
+    Meta(min_length=1, max_length=1000, pattern=rf"\A[^{_CONTROL}]+\Z"),
+    _about("the tool's own folder of this account", "a path", "~/.claude-work"),
+]
+Variable = Annotated[
+    str,
+    Meta(max_length=200, pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z"),
+    _about("the variable that holds this account's token", "the name of an environment variable", "WORK_TOKEN"),
+]
+Strategies = Annotated[
+    Names, _about("only these ways to ask, in this order", "a list of strategy names", ["oauth", "web"])
+]
+Browser = Annotated[
+    Literal["firefox", "zen", "librewolf", "chrome", "chromium", "brave", "edge", "vivaldi", "arc", "opera", "safari"],
+    _about("the browser whose cookie may be used", "a browser such as \"firefox\" or \"chrome\"", "firefox"),
+]
 Enabled = Annotated[bool, _about("whether to ask this provider", "true or false", False)]
 BaseUrl = Annotated[
     str,
@@ -156,14 +190,30 @@ class Fetch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Timeout = 15.0
     interval_s: Interval = 300
     stale_after_s: StaleAfter = 3600
+    idle_interval_s: IdleInterval = 3600
+    max_concurrent: MaxConcurrent = 5
+
+
+class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    use_keyring: UseKeyring = False
+    keyring_backend: KeyringBackend | None = None
+    reuse_provider_credentials: Reuse = True
 
 
 class ProviderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a provider (`claude`) or of one more account of it (`claude@work`)."""
+
     enabled: Enabled = True
     base_url: BaseUrl | None = None
+    config_dir: ConfigDir | None = None
+    env: Variable | None = None
+    strategies: Strategies | None = None
+    browser: Browser | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: Line = msgspec.field(default_factory=Line)
     fetch: Fetch = msgspec.field(default_factory=Fetch)
     providers: dict[Id, ProviderOptions] = msgspec.field(default_factory=dict)
+    credentials: Credentials = msgspec.field(default_factory=Credentials)
+    enabled_providers: EnabledProviders | None = None

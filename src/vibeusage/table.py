@@ -16,7 +16,7 @@ FARTHEST_RESET_S = 400 * 86400
 
 
 class Table:
-    """One parsed table: `settings` {target or "*": {key: text}}, `accounts` {id: name},
+    """One parsed table: `settings` {target or "*": {key: text}}, `accounts` {id in an observation: id we show},
     `periods` {account id: {period name: row}}, `notes` [text], `sessions` {session id: (signature, instant)}.
 
     A period row is `(short, window_s, utilization, resets_at, observed_at, source, kind)`,
@@ -86,6 +86,12 @@ def checked(fields, now):
     if not 0 < resets_at < now + FARTHEST_RESET_S:
         resets_at = 0
     return short, window_s, utilization, resets_at, observed_at, source, kind
+
+
+def lay_over(table, fresh, now):
+    """Merge `fresh` periods into those of `table`, under the ids that its accounts are shown by."""
+    for account, rows in fresh.items():
+        merge(table.periods, {table.accounts.get(account, account): rows}, now)
 
 
 def merge(known, fresh, now):

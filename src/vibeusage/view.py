@@ -29,7 +29,7 @@ def load(folder, now, deadline):
     for name in cachefiles.observations(folder):
         text = cachefiles.read_file(f"{folder}/observations/{name}").decode("utf-8", "replace")
         if (seen := table.parse(text, table.OBSERVATION_MAGIC, now)) and seen.version == table.VERSION:
-            table.merge(parsed.periods, seen.periods, now)
+            table.lay_over(parsed, seen.periods, now)
     return token, parsed
 
 
@@ -64,7 +64,7 @@ def show(target, known, given, data, now, *, mono, environ):
     options = segment.options_for(target, known.settings, given)
     if "lines" in segment.TARGET_DEFAULTS.get(target, {}):
         return _show_assistant(target, known, options, data, now, mono=mono, environ=environ)
-    units, until = segment.period_units(known.periods, known.accounts, options, now, mono=mono)
+    units, until = segment.period_units(known.periods, options, now, mono=mono)
     units = _notes(known) + units
     if target in FRAMED:
         from vibeusage import frames
@@ -84,12 +84,11 @@ def _show_assistant(target, known, options, data, now, *, mono, environ):
     if seen:
         folder = cachefiles.cache_folder(environ)
         _, rows, _, _ = seen = observe.known_since(folder, seen, now)
-        table.merge(known.periods, {seen[0]: rows}, now)
+        table.lay_over(known, {seen[0]: rows}, now)
         aged_before = min([row[4] for row in rows.values()]) - 59
-    periods = _own_first(target, known.periods, options, environ)
+    periods = _own_first(target, known, options, environ)
     units, until = segment.period_units(
         periods,
-        known.accounts,
         options,
         now,
         mono=mono,
@@ -107,15 +106,16 @@ def _show_assistant(target, known, options, data, now, *, mono, environ):
     return Shown(_end(text or EMPTY_NOTE), until, seen)
 
 
-def _own_first(target, periods, options, environ):
+def _own_first(target, known, options, environ):
     """The windows an assistant shows: claude-code those of the account in force, others their own first."""
     if target == "claude-code" and options["provider"] == "claude":
         from vibeusage.observe import claude_account
 
         account = claude_account(environ)
-        return {account: periods.get(account, {})}
+        account = known.accounts.get(account, account)
+        return {account: known.periods.get(account, {})}
     own = OWN_PROVIDER.get(target)
-    return dict(sorted(periods.items(), key=lambda item: item[0].split("@")[0] != own))
+    return dict(sorted(known.periods.items(), key=lambda item: item[0].split("@")[0] != own))
 
 
 def _line_units(item, found, names, period_units, now):

@@ -39,14 +39,13 @@ SEQUENCES_OF_THEIRS = re.compile(rb"\x1b\]0;PWN|\x1b\]8;;http|\x1bPq|\x1b\[31mR|
 
 @pytest.fixture
 def hostile(cache_dir):
-    """`line.tsv` with every payload as account id, its name, period name, label, source and note."""
+    """`line.tsv` with every payload as account, period name, label, source and note."""
     cache_dir.mkdir(mode=0o700)
     now = int(time.time())
     text = table.row("vibeusage-line", "1", "-", 9_999_999_999) + table.row("note", PAYLOADS[0] + PAYLOADS[1])
     text += table.row("set", "*", "max_width", "0") + table.row("set", "*", "format", OPTIONS[3])
     for index, each in enumerate(PAYLOADS):
         account = f"p{index}@{each}"
-        text += table.row("account", account, each)
         text += table.row("period", account, each, each, 0, 42, 0, now, each, "window")
     (cache_dir / "line.tsv").write_text(text)
     (cache_dir / "generation").write_text("g1\n")

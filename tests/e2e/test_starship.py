@@ -105,7 +105,7 @@ def test_with_nothing_known_the_module_is_left_out(shell, line_tsv):
 
 def test_a_dollar_in_bash_is_what_starship_makes_of_it(shell, line_tsv):
     # starship writes `\\$`, which bash draws as # for root: known, and right for everybody else
-    line_tsv(("account", "claude", "a$b"), ("period", "claude", "S", "5h", 0, 42, 0, 1, "oauth", "window"))
+    line_tsv(("period", "a$b", "S", "5h", 0, 42, 0, 1, "oauth", "window"))
     text = shell("bash", "vibeusage line starship --format '{provider} {percent}'").wait(r"42% >$")
     assert text == ("a#b 42% >" if os.geteuid() == 0 else "a$b 42% >")
 

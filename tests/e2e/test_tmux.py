@@ -94,7 +94,7 @@ def test_a_width_that_fits_the_default_length_is_not_cut(tmux, limits):
 
 
 def test_wide_characters_end_where_tmux_thinks_they_end(tmux, line_tsv):
-    line_tsv(("account", "claude", "日本語👍e\u0301"), ("period", "claude", "S", "5h", 0, 42, 0, 1, "oauth", "window"))
+    line_tsv(("period", "日本語👍e\u0301", "S", "5h", 0, 42, 0, 1, "oauth", "window"))
     terminal = tmux('[#(vibeusage line tmux --format "{provider} {percent}")]')
     terminal.wait(r"42%\]$")
     assert terminal.screen.display[-1].rstrip().endswith("42%]")

@@ -1,11 +1,18 @@
-"""Odd JSON values to ours: numbers, instants, percentages, money. None stays None, nonsense raises.
+"""Odd JSON values to ours: numbers, instants, percentages, money, token claims. None stays None, nonsense raises.
 
 A ValueError from here is what the engine turns into a ShapeError.
 """
 
+import base64
+import binascii
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from vibeusage.models import PeriodType
 
 MOST_PERCENT = 1_000_000.0
 MOST_MONEY = Decimal(10) ** 12
@@ -34,12 +41,29 @@ def percent(value: object) -> float | None:
     return number
 
 
+def percent_of(used: object, limit: object) -> float | None:
+    """Percent used of a limit; None when either is unknown or there is no limit (0 or less)."""
+    part, whole = num(used), num(limit)
+    return None if part is None or whole is None or whole <= 0 else percent(max(0.0, part) / whole * 100)
+
+
+def percent_left(value: object) -> float | None:
+    """Percent used from percent remaining; more than all remaining is none used."""
+    left = num(value)
+    return None if left is None else percent(max(0.0, 100 - left))
+
+
 def instant(value: object) -> datetime | None:
-    """Aware UTC from ISO 8601 with an offset, or epoch seconds or milliseconds; 0 means none."""
+    """Aware UTC from ISO 8601 with an offset, a bare date, or epoch seconds or milliseconds; 0 means none."""
     if value is None or value == "":
         return None
     if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
-        found = datetime.fromisoformat(value)
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            raise ValueError("a time in no form we know") from None
+        if len(value) == len("2026-10-01"):
+            return found.replace(tzinfo=UTC)
         if found.tzinfo is None:
             raise ValueError("a time without an offset")
         return found.astimezone(UTC)
@@ -50,6 +74,23 @@ def instant(value: object) -> datetime | None:
         return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
     except (OverflowError, OSError) as exc:
         raise ValueError("a time out of range") from exc
+
+
+def period_type(seconds: float) -> PeriodType:
+    """The nearest period type of a window's length."""
+    return min(PeriodType, key=lambda kind: abs(kind.hours * 3600 - seconds))
+
+
+def claims(token: object) -> dict[str, Any]:
+    """What a JWT says of itself, unverified; {} for anything else. `exp` is epoch seconds."""
+    parts = token.split(".") if isinstance(token, str) else []
+    if len(parts) != 3:
+        return {}
+    try:
+        found = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, msgspec.DecodeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def money(minor: object, exponent: int = 2) -> Decimal | None:

@@ -1,32 +1,90 @@
-"""What a provider is: data that says where to ask and what the answer looks like, no behaviour."""
+"""What a provider is: data that says where to ask and what the answer looks like, no behaviour.
 
-from collections.abc import Callable
+Paths may start with `~` or name a variable of the account's environment (`$CODEX_HOME/auth.json`);
+what a variable means when it is not set stands in `Provider.folders`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from vibeusage.models import Usage
+from vibeusage.models import ProviderStatus, Usage
+
+if TYPE_CHECKING:
+    from vibeusage.context import Context
+    from vibeusage.credentials import Login
+
+
+class Env(msgspec.Struct, frozen=True):
+    """A variable of the environment; a named account has its own (`providers."claude@work".env`)."""
+
+    name: str
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """Our own credential file (or keyring entry) of this kind; `grant` renews one from our own login."""
+
+    kind: str
+    key: str = "access_token"
+    grant: "Grant | None" = None
 
 
 class JsonFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A value in another tool's JSON file, read only. `path` may start with `~` or `$CLAUDE_CONFIG_DIR`."""
+    """A value in another tool's JSON file, read only."""
 
     path: str
     key: str
     expires_key: str = ""  # epoch milliseconds; absent or 0 = unknown
 
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """Our own credential file of this kind."""
+class Read(msgspec.Struct, frozen=True, kw_only=True):
+    """A login of another tool that takes code to find; None when it is not there. `where` is for people."""
+
+    where: str
+    find: "Callable[[Context], Login | None]"
+
+
+class Cookie(msgspec.Struct, frozen=True, kw_only=True):
+    """Cookies of a browser; read only where the user named one (`providers.ID.browser`)."""
+
+    domains: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+Place = Env | Stored | JsonFile | Read | Cookie
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """How a token of our own login is renewed: a refresh grant (RFC 6749, section 6) posted as a form."""
+
+    url: str
+    client_id: str
+
+
+class DeviceFlow(msgspec.Struct, frozen=True, kw_only=True):
+    """A login by code on another screen (RFC 8628)."""
+
+    code_url: str
+    token_url: str
+    client_id: str
+    scope: str
+    kind: str = "oauth"
+
+
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """A secret that a person may paste: `kind` names the stored file, `strategy` the one that checks it."""
 
     kind: str
+    label: str
+    how: str  # where a person finds it
+    strategy: str
     key: str = "access_token"
-
-
-Place = JsonFile | Stored
+    pattern: str = ""  # what a right one looks like, for catching a wrong paste
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):
-    """One GET request. `path` is joined to the provider's base URL; `parse` takes the body.
+    """One request with a login; `path` is joined to the base URL, `parse` takes the body of a 2xx answer.
 
     `owner` is where the account's stable id lies, so that a renewed token is not taken for another account.
     """
@@ -35,14 +93,63 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     login: tuple[Place, ...]
     parse: Callable[[bytes], Usage]
+    method: str = "GET"
     headers: dict[str, str] = {}
+    scheme: str = "Bearer"
     owner: JsonFile | None = None
 
 
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A program of the vendor that prints its usage; its own login is its own business.
+
+    `parse` takes stdout and the time of asking (aware UTC).
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    parse: "Callable[[bytes, Context], Usage]"
+
+
+class Func(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy of several steps.
+
+    `is_local` says that it asks nobody: it reads what another tool has left on this machine.
+    Without `login` places, `fetch` gets a login without a token.
+    """
+
+    name: str
+    fetch: "Callable[[Context, Login], Awaitable[Usage]]"
+    login: tuple[Place, ...] = ()
+    owner: JsonFile | None = None
+    is_local: bool = False
+
+
+Strategy = Http | Command | Func
+
+
+class StatusPage(msgspec.Struct, frozen=True, kw_only=True):
+    url: str
+    parse: Callable[[bytes], ProviderStatus]
+
+
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """`hosts` are all the hosts its requests may go to; the first is the one of `Http` strategies.
+
+    `folders` maps a variable to what it means when not set; the first names the folder of an account.
+    `owner` tells the stable id of the account that the tool is logged in to, "" when it is not known: so a
+    renewed token is not taken for another account, nor another account for this one.
+    `activity` are files and folders whose times tell that the tool was in use on this machine.
+    """
+
     id: str
     name: str
-    base_url: str
+    hosts: tuple[str, ...]
     dashboard_url: str
     login_hint: str
-    strategies: tuple[Http, ...]
+    strategies: tuple[Strategy, ...]
+    status: StatusPage | None = None
+    folders: dict[str, str] = {}
+    activity: tuple[str, ...] = ()
+    owner: "Callable[[Context], str] | None" = None
+    secrets: tuple[Secret, ...] = ()
+    device: DeviceFlow | None = None

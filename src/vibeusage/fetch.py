@@ -1,0 +1,279 @@
+"""One account asked: its strategies in order under one deadline, each attempt recorded.
+
+A strategy that fails hands over to the next; a rate limit ends the round, since the next request would
+only make it longer. What failed keeps its last good numbers.
+"""
+
+import asyncio
+import ssl
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from vibeusage import credentials, gate
+from vibeusage.context import Context
+from vibeusage.credentials import Login
+from vibeusage.errors import (
+    AuthError,
+    ConfigError,
+    NotConfigured,
+    RateLimited,
+    ShapeError,
+    StorageError,
+    StrategyError,
+    Unavailable,
+    VibeusageError,
+)
+from vibeusage.models import FetchAttempt, FetchError, Usage, UsageSnapshot
+from vibeusage.providers.spec import Command, Func, Http, Strategy
+
+SHARE = 2 / 3  # of the time that is left, for a strategy behind which there is another
+
+
+class Candidate(NamedTuple):
+    """A strategy and its login, or why it has none."""
+
+    strategy: Strategy
+    login: Login | None
+    error: VibeusageError | None
+
+
+class Round(NamedTuple):
+    """What came of one account; `error` is None when a strategy answered, `owner` whose numbers they are.
+
+    `is_partial`: the source knows only some of the periods. `places` are where a mistake of ours was.
+    """
+
+    snapshot: UsageSnapshot | None
+    error: VibeusageError | None
+    attempts: tuple[FetchAttempt, ...]
+    gate: gate.Gate | None
+    owner: str
+    is_partial: bool = False
+    places: tuple[str, ...] = ()
+
+
+class Asking:
+    """One account while it is asked. `usable` are the strategies that may be, in order."""
+
+    def __init__(self, ctx: Context, known: gate.Gate | None) -> None:
+        self.ctx = ctx
+        self.gate = known
+        self.attempts: list[FetchAttempt] = []
+        self.errors: list[VibeusageError] = []
+        self.found = _candidates(ctx)
+        self.usable = [one for one in self.found if self._may_ask(one)]
+
+    @property
+    def owner(self) -> str:
+        """The fingerprint of whose numbers the first login gives; "" when nobody can tell."""
+        login = next((one.login for one in self.found if one.login and one.login.token), None)
+        if login and (login.is_ours or login.owner):
+            return login.owner_fingerprint
+        told = self.ctx.provider.owner(self.ctx) if self.ctx.provider.owner and self.ctx.sees_tool else ""
+        if told:
+            return Login("", "", is_ours=False, owner=told).owner_fingerprint
+        return login.owner_fingerprint if login else ""
+
+    async def answer(self, verify: ssl.SSLContext) -> Round:
+        """Ask. Never raises: what goes wrong is in the round, with the time it took."""
+        try:
+            return await self._answer(verify)
+        except Exception as exc:  # the one place: a mistake in one provider may not take the others along
+            frames = traceback.extract_tb(exc.__traceback__)
+            error = VibeusageError(
+                f"{self.ctx.display_name} could not be asked because of a mistake in vibeusage ({type(exc).__name__})",
+                hint="please report it with what `vibeusage doctor` prints",
+            )
+            places = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+            return self._round(error)._replace(places=places[-8:])
+
+    def without_asking(self) -> Round:
+        """The round when no strategy is usable."""
+        return self._round(self._telling())
+
+    async def _answer(self, verify: ssl.SSLContext) -> Round:
+        from vibeusage import http
+
+        timeout_s = self.ctx.settings.fetch.timeout_s
+        end = time.monotonic() + timeout_s
+        async with http.open_client(timeout_s, _hosts(self.ctx, self.usable), verify) as client:
+            self.ctx.client = client
+            for place, one in enumerate(self.usable):
+                left = end - time.monotonic()
+                usage = await self._attempt(one, left if place == len(self.usable) - 1 else left * SHARE)
+                if usage is not None:
+                    return self._answered(one, usage)
+                if isinstance(self.errors[-1], RateLimited | ConfigError):
+                    break
+        return self._round(self._telling())
+
+    def _may_ask(self, one: Candidate) -> bool:
+        """Whether this strategy has a login and is not on hold; why not is recorded as an attempt."""
+        if one.error and not isinstance(one.error, credentials.NoLogin):
+            self._record(one.strategy, one.error, 0.0)
+        if one.error or _is_local(one.strategy):
+            return one.error is None
+        held = self._cooling() or self._hold(one)
+        if held:
+            self._record(one.strategy, _held_error(self.ctx, held), 0.0)
+        return held is None
+
+    def _hold(self, one: Candidate) -> gate.Hold | None:
+        fingerprint = one.login.fingerprint if one.login else ""
+        return gate.held(self.gate, one.strategy.name, fingerprint, self.ctx.now)
+
+    def _cooling(self) -> gate.Hold | None:
+        """The cool-down of any strategy whose login is still the one that earned it: all of them wait for it."""
+        return next((hold for one in self.found if (hold := self._hold(one)) and hold.until), None)
+
+    async def _attempt(self, one: Candidate, seconds: float) -> Usage | None:
+        started, strategy = time.monotonic(), one.strategy
+        login = one.login or Login("", strategy.name, is_ours=False)
+        try:
+            async with asyncio.timeout(max(0.0, seconds)):
+                usage = await _asked(strategy, self.ctx, login)
+        except TimeoutError:
+            error: VibeusageError = Unavailable(
+                f"{self.ctx.display_name} took longer than {seconds:.3g} s", hint="try again later"
+            )
+        except VibeusageError as exc:
+            error = _with_hint(exc, self.ctx, login)
+        except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as exc:
+            error = ShapeError(
+                f"{self.ctx.display_name} sent an answer we do not understand: {str(exc)[:100]}",
+                hint="the vendor may have changed it; a newer vibeusage may know it",
+            )
+        else:
+            took_ms = int((time.monotonic() - started) * 1000)
+            self.attempts.append(FetchAttempt(strategy=strategy.name, success=True, duration_ms=took_ms))
+            return usage
+        self._record(strategy, error, time.monotonic() - started)
+        if not _is_local(strategy):
+            fingerprint = one.login.fingerprint if one.login else ""
+            self.gate = gate.hold(self.gate, strategy.name, fingerprint, error, self.ctx.now)
+        return None
+
+    def _in_order(self) -> tuple[FetchAttempt, ...]:
+        places = [one.strategy.name for one in self.found]
+        return tuple(sorted(self.attempts, key=lambda attempt: places.index(attempt.strategy)))
+
+    def _record(self, strategy: Strategy, error: VibeusageError, took_s: float) -> None:
+        self.errors.append(error)
+        self.attempts.append(
+            FetchAttempt(strategy=strategy.name, success=False, duration_ms=int(took_s * 1000), error=str(error))
+        )
+
+    def _answered(self, one: Candidate, usage: Usage) -> Round:
+        now = datetime.now(UTC)
+        snapshot = UsageSnapshot(
+            provider=self.ctx.provider.id,
+            account=self.ctx.name,
+            fetched_at=now,
+            observed_at=min(usage.observed_at or now, now),
+            source=one.strategy.name,
+            periods=usage.periods,
+            overage=usage.overage,
+            balance=usage.balance,
+            identity=usage.identity,
+        )
+        login = one.login
+        mine = login.owner_fingerprint if login and (login.is_ours or login.owner) else self.owner
+        return Round(snapshot, None, self._in_order(), self.gate, mine, is_partial=_is_local(one.strategy))
+
+    def _round(self, error: VibeusageError) -> Round:
+        return Round(None, error, self._in_order(), self.gate, self.owner)
+
+    def _telling(self) -> VibeusageError:
+        """Of all that went wrong, what tells a person most: the first that is more than "not there"."""
+        telling = (error for error in self.errors if not isinstance(error, NotConfigured))
+        said = (error for error in self.errors if error.hint)
+        nothing = NotConfigured(
+            f"{self.ctx.display_name} has no login on this machine", hint=self.ctx.provider.login_hint
+        )
+        return next(telling, None) or next(said, nothing)
+
+
+async def _asked(strategy: Strategy, ctx: Context, login: Login) -> Usage:
+    from vibeusage import oauth, programs
+
+    if oauth.needs_renewal(login, ctx.now):
+        login = await oauth.renewed(login, ctx)
+    match strategy:
+        case Http():
+            url = ctx.base(f"https://{ctx.provider.hosts[0]}", login) + strategy.path
+            headers = {**strategy.headers, "Authorization": f"{strategy.scheme} {login.token}"}
+            return strategy.parse(await ctx.ask(strategy.method, url, headers))
+        case Command():
+            return strategy.parse(await programs.run(strategy.argv, ctx.environ), ctx)
+        case Func():
+            return await strategy.fetch(ctx, login)
+
+
+def _strategies(ctx: Context) -> Iterator[Strategy]:
+    known = {strategy.name: strategy for strategy in ctx.provider.strategies}
+    for name in ctx.options.strategies or known:
+        if name not in known:
+            raise ConfigError(
+                f"{name!r} is not a strategy of {ctx.provider.name}",
+                hint=f"known are {', '.join(known)}: vibeusage config set providers.{ctx.id}.strategies …",
+            )
+        yield known[name]
+
+
+def _candidates(ctx: Context) -> list[Candidate]:
+    """Every strategy that this account may use, in order, with what was found to log in with."""
+    try:
+        return [_candidate(strategy, ctx) for strategy in _strategies(ctx)]
+    except ConfigError as exc:
+        return [Candidate(ctx.provider.strategies[0], None, exc)]
+
+
+def _candidate(strategy: Strategy, ctx: Context) -> Candidate:
+    places = () if isinstance(strategy, Command) else strategy.login
+    if not places:
+        may = ctx.sees_tool and (_is_local(strategy) or ctx.settings.credentials.reuse_provider_credentials)
+        return Candidate(strategy, None, None if may else credentials.NoLogin("no login was found"))
+    try:
+        return Candidate(strategy, credentials.find(places, ctx), None)
+    except (StrategyError, ConfigError, StorageError) as exc:
+        return Candidate(strategy, None, _with_hint(exc, ctx, None))
+
+
+def _is_local(strategy: Strategy) -> bool:
+    return isinstance(strategy, Func) and strategy.is_local
+
+
+def _hosts(ctx: Context, usable: list[Candidate]) -> set[str]:
+    """Every host this round may talk to: the provider's, those of its logins' own tools, and the override's."""
+    bases = [base for one in usable if one.login for base in one.login.bases]
+    hosts = [urlsplit(base).hostname for base in (*bases, ctx.options.base_url or "")]
+    named = [one.login.data.get("host") for one in usable if one.login and one.login.is_ours]
+    moved = [part for name in named if isinstance(name, str) for part in (name, f"api.{name}")]
+    return {*ctx.provider.hosts, *filter(None, hosts), *moved}
+
+
+def _held_error(ctx: Context, held: gate.Hold) -> VibeusageError:
+    if held.until is None:
+        return _Standing(held.error)
+    return RateLimited(f"{ctx.display_name} asked to wait, until {held.until.astimezone():%H:%M}", retry_at=held.until)
+
+
+class _Standing(StrategyError):
+    """An error of an earlier round that still stands."""
+
+    def __init__(self, error: FetchError) -> None:
+        super().__init__(error.message, hint=error.hint)
+        self.category = error.category
+
+
+def _with_hint(error: VibeusageError, ctx: Context, login: Login | None) -> VibeusageError:
+    """An error about a login says what to do: the vendor's command for theirs, ours for ours."""
+    if isinstance(error, AuthError) and not error.hint:
+        error.hint = f"log in again: `vibeusage auth {ctx.id}`" if login and login.is_ours else ctx.provider.login_hint
+    return error

@@ -1,0 +1,144 @@
+"""Programs of the vendors, run for their answer: in an empty folder, without a terminal, ended with their group.
+
+They inherit what a program needs and the folders they are told of, but no variable that may hold a secret.
+"""
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from pathlib import Path
+
+from vibeusage import files, paths
+from vibeusage.errors import NotConfigured, ShapeError, StorageError, Unavailable
+
+OUTPUT_LIMIT = 4 << 20
+GRACE_S = 0.5
+USUAL_PLACES = (
+    *("~/.local/bin", "~/bin", "~/.npm-global/bin", "~/.bun/bin", "~/.volta/bin"),
+    *("/opt/homebrew/bin", "/usr/local/bin"),
+)
+PASSED_ON = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|DBUS_SESSION_BUS_ADDRESS|NIX_SSL_CERT_FILE|NODE_EXTRA_CA_CERTS"
+    r"|SSL_CERT_(FILE|DIR)|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy|\w+_HOME|\w+_(CONFIG|DATA)_DIR"
+)
+_ANSI = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\r")
+
+
+def find(name: str, environ: Mapping[str, str]) -> str | None:
+    """The program on PATH, or where it usually is: prompts, cron and launchd have a short PATH."""
+    home = environ.get("HOME", "")
+    places = [place.replace("~", home, 1) for place in USUAL_PLACES if home or not place.startswith("~")]
+    versions = sorted(Path(home, ".nvm/versions/node").glob("*/bin"), reverse=True) if home else []
+    return shutil.which(name, path=os.pathsep.join([environ.get("PATH", os.defpath), *places, *map(str, versions)]))
+
+
+async def run(argv: Sequence[str], environ: Mapping[str, str]) -> bytes:
+    """What the program prints, without colours.
+
+    Raises NotConfigured when it is not there, Unavailable when it fails and prints nothing.
+    """
+    async with _started(argv, environ) as process:
+        output = await _read(process, argv[0])
+        code = await process.wait()
+    text = _ANSI.sub(b"", output)
+    if code and not text.strip():
+        raise Unavailable(f"{argv[0]} ended with code {code} and said nothing", hint=f"run it: {' '.join(argv)}")
+    return text
+
+
+async def converse(
+    argv: Sequence[str], environ: Mapping[str, str], lines: Sequence[bytes], is_done: Callable[[bytes], bool]
+) -> list[bytes]:
+    """Write `lines` to the program and read its own up to the one that `is_done` takes; it is ended then.
+
+    Raises NotConfigured when it is not there, Unavailable when it ends before, ShapeError when it floods.
+    """
+    heard: list[bytes] = []
+    async with _started(argv, environ, talks=True) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("both are pipes")
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(b"".join(line + b"\n" for line in lines))
+            await process.stdin.drain()
+        try:
+            while line := await process.stdout.readline():
+                heard.append(line.rstrip(b"\n"))
+                if is_done(heard[-1]):
+                    return heard
+                if sum(map(len, heard)) > OUTPUT_LIMIT:
+                    break
+        except ValueError as exc:  # a line longer than the limit
+            raise _flood(argv[0]) from exc
+    if sum(map(len, heard)) > OUTPUT_LIMIT:
+        raise _flood(argv[0])
+    raise Unavailable(f"{argv[0]} ended without an answer", hint=f"run it yourself: {' '.join(argv)}")
+
+
+@contextlib.asynccontextmanager
+async def _started(
+    argv: Sequence[str], environ: Mapping[str, str], *, talks: bool = False
+) -> AsyncGenerator[asyncio.subprocess.Process]:
+    program = find(argv[0], environ)
+    if program is None:
+        raise NotConfigured(f"{argv[0]} is not installed")
+    passed_on = {name: value for name, value in environ.items() if PASSED_ON.fullmatch(name)}
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *argv[1:],
+            stdin=asyncio.subprocess.PIPE if talks else asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**passed_on, "TERM": "dumb", "NO_COLOR": "1"},
+            cwd=_empty_folder(),
+            start_new_session=True,
+            limit=OUTPUT_LIMIT,
+        )
+    except OSError as exc:
+        raise Unavailable(f"{argv[0]} cannot be started: {exc.strerror}") from exc
+    try:
+        yield process
+    finally:
+        await asyncio.shield(_end(process))
+
+
+async def _read(process: asyncio.subprocess.Process, name: str) -> bytes:
+    if process.stdout is None:
+        raise AssertionError("it is a pipe")
+    output = bytearray()
+    while chunk := await process.stdout.read(65536):
+        output += chunk
+        if len(output) > OUTPUT_LIMIT:
+            raise _flood(name)
+    return bytes(output)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the whole group, helpers too: they would hold the pipe open."""
+    if process.stdin is not None:
+        process.stdin.close()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), GRACE_S)
+            if number == signal.SIGKILL:
+                return
+
+
+def _empty_folder() -> str:
+    """Always the same one: assistants remember the folders they ran in."""
+    folder = paths.cache_dir() / "empty"
+    try:
+        files.ensure_folder(folder)
+    except StorageError:
+        return "/"
+    return str(folder)
+
+
+def _flood(name: str) -> ShapeError:
+    return ShapeError(f"{name} printed more than {OUTPUT_LIMIT >> 20} MiB")

@@ -1,0 +1,137 @@
+"""Our own secrets: one document per account and kind, in a 0600 file or in the desktop's keyring.
+
+`<config>/credentials/<account>/<kind>.json` holds the document, or says which keyring does. A keyring is
+opened only where a person waits, never in the background.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from vibeusage import files, keystore, paths
+from vibeusage.errors import ConfigError, NotConfigured
+from vibeusage.settings import Credentials
+
+KINDS = ("oauth", "session", "apikey", "admin")
+_MARK = "keyring"
+
+
+class Entry(NamedTuple):
+    """One secret of ours, without the secret; `backend` is "" for a file."""
+
+    account: str
+    kind: str
+    backend: str
+
+
+def read(account: str, kind: str, *, foreground: bool) -> dict[str, Any] | None:
+    """The document; None when there is none or it is damaged.
+
+    Raises ConfigError when others can read the file, NotConfigured when only a person may open its
+    keyring, StorageError when the keyring fails.
+    """
+    document = _in_file(account, kind)
+    backend = (document or {}).get(_MARK)
+    if not isinstance(backend, str):
+        return document
+    if not foreground:
+        raise NotConfigured(
+            f"the login of {account} lies in the keyring, which nothing in the background opens",
+            hint=f"run `vibeusage refresh {account}`, or keep it in a file: vibeusage key {account} move file",
+        )
+    return _decoded(keystore.read(account, kind, backend=backend) or b"")
+
+
+def write(account: str, kind: str, document: Mapping[str, Any], backend: str) -> Entry:
+    """Store the document in a file (backend "") or keyring; another place is emptied only afterwards.
+
+    Raises StorageError, with the secret where it was before; never falls back to a file.
+    """
+    data, path = msgspec.json.encode(document), paths.credential_file(account, kind)
+    before = entry(account, kind)
+    if backend:
+        keystore.write(account, kind, data, backend=backend)
+        data = msgspec.json.encode({_MARK: backend})
+    files.write_private(path, data)
+    if before and before.backend not in ("", backend):
+        keystore.delete(account, kind, backend=before.backend)
+    return Entry(account, kind, backend)
+
+
+def backend_of(settings: Credentials) -> str:
+    """Where the settings want secrets: "" for files, else the keyring, by name."""
+    return (settings.keyring_backend or keystore.default_backend()) if settings.use_keyring else ""
+
+
+def rewrite(account: str, kind: str, document: Mapping[str, Any]) -> None:
+    """Replace a document where it lies."""
+    known = entry(account, kind)
+    write(account, kind, document, known.backend if known else "")
+
+
+def delete(account: str, kind: str) -> bool:
+    """Remove the secret from file and keyring; whether there was one."""
+    known = entry(account, kind)
+    if known is None:
+        return False
+    if known.backend:
+        keystore.delete(account, kind, backend=known.backend)
+    path = paths.credential_file(account, kind)
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the folder goes with its last secret
+        path.parent.rmdir()
+    return True
+
+
+def entry(account: str, kind: str) -> Entry | None:
+    """Where a secret lies, without opening a keyring."""
+    if not paths.credential_file(account, kind).exists():
+        return None
+    backend = (_in_file(account, kind) or {}).get(_MARK)
+    return Entry(account, kind, backend if isinstance(backend, str) else "")
+
+
+def entries() -> Iterator[Entry]:
+    """All secrets of ours, by account; rights that are too wide show when they are read."""
+    folder = paths.config_dir() / "credentials"
+    for account in sorted(_names(folder)):
+        for name in sorted(_names(folder / account)):
+            kind = name.removesuffix(".json")
+            if kind != name and kind in KINDS and (found := entry(account, kind)):
+                yield found
+
+
+def accounts(provider_id: str) -> list[str]:
+    """The accounts of a provider that have a secret of ours."""
+    names = _names(paths.config_dir() / "credentials")
+    return sorted(name for name in names if name.partition("@")[0] == provider_id)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [found.name for found in os.scandir(folder) if files.TEMP_MARK not in found.name]
+    except OSError:
+        return []
+
+
+def _in_file(account: str, kind: str) -> dict[str, Any] | None:
+    path = paths.credential_file(account, kind)
+    try:
+        if stat.S_IMODE(path.lstat().st_mode) & 0o077 and not path.is_symlink():
+            raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+    except FileNotFoundError:
+        return None
+    return _decoded(files.read_private(path) or b"")
+
+
+def _decoded(data: bytes) -> dict[str, Any] | None:
+    try:
+        document = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
