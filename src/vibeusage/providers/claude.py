@@ -1,164 +1,266 @@
 """Claude: a rolling 5-hour window, a weekly one, weekly ones per model, and extra usage in money.
 
-Source: GET /api/oauth/usage, the call behind the /usage screen of Claude Code (undocumented).
+Source: Claude Code's state file, GET /api/oauth/usage behind its /usage screen, `claude -p "/usage"`, and the
+calls of claude.ai (all undocumented).
 Known from: the public sources of several working trackers and public issue threads, 2026; not seen live.
-Units: `utilization` and `percent` are percent used; `resets_at` is ISO 8601 with offset; money is in
-minor units with an exponent. Claude Code's stdin document is read by `document`, not here.
+Units: see `claude_usage`; `expiresAt` and `fetchedAtMs` are epoch milliseconds.
+Claude Code's stdin document is read by `document`, not here.
 """
 
-from decimal import Decimal
+import asyncio
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Mapping
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from vibeusage.models import OverageUsage, PeriodType, Usage, UsagePeriod
+from vibeusage import credentials, health
+from vibeusage.context import Context
+from vibeusage.credentials import Login, at
+from vibeusage.errors import Forbidden, NotConfigured, StrategyError
+from vibeusage.models import ProviderIdentity, Usage
 from vibeusage.providers import fields
-from vibeusage.providers.spec import Http, JsonFile, Provider, Stored
+from vibeusage.providers.claude_text import parse_text
+from vibeusage.providers.claude_usage import parse_usage, plan, read_usage
+from vibeusage.providers.claude_web import fetch_web
+from vibeusage.providers.spec import Command, Cookie, Env, Func, Provider, Read, Secret, StatusPage, Stored
 
-LANES = {"seven_day_opus": "Opus", "seven_day_sonnet": "Sonnet"}
-GROUPS = {kind.value: kind for kind in PeriodType}
-
-
-class _Window(msgspec.Struct):
-    utilization: Any = None  # null while nothing is known
-    resets_at: Any = None  # null until the window's first request
-
-
-class _Named(msgspec.Struct):
-    display_name: str | None = None
-
-
-class _Scope(msgspec.Struct):
-    model: _Named | None = None
+HOST = "https://api.anthropic.com"
+# without the client's own agent the request lands in a far stricter rate bucket
+HEADERS = {"anthropic-beta": "oauth-2025-04-20", "User-Agent": "claude-code/2.1.330"}
+SETUP_TOKEN = "CLAUDE_CODE_OAUTH_TOKEN"  # noqa: S105  # the variable, not a token
+STORAGE = "CLAUDE_SECURESTORAGE_CONFIG_DIR"
+KEYCHAIN = "/usr/bin/security"
+KEYCHAIN_S = 2.0
+CACHE_AGE = timedelta(minutes=10)
+IDENTITY_S = 3.0
 
 
-class _Limit(msgspec.Struct):
-    kind: str = ""
-    group: str | None = None
-    percent: Any = None
-    resets_at: Any = None
-    scope: _Scope | None = None
+class _Person(msgspec.Struct):
+    email: str | None = None
+    email_address: str | None = None
 
 
-class _Extra(msgspec.Struct):
-    is_enabled: bool = False
-    monthly_limit: Any = None  # null = uncapped
-    used_credits: Any = None
-    currency: str | None = None
-    decimal_places: int | None = None
+class _Organization(msgspec.Struct):
+    name: str | None = None
+    rate_limit_tier: str | None = None
+    organization_type: str | None = None
 
 
-class _Amount(msgspec.Struct):
-    amount_minor: Any
-    currency: str = "USD"
-    exponent: int = 2
+class _Profile(msgspec.Struct):
+    account: _Person
+    organization: _Organization | None = None
 
 
-class _Spend(msgspec.Struct):
-    enabled: bool = False
-    used: _Amount | None = None
-    limit: _Amount | None = None  # null = uncapped
+def _state(ctx: Context) -> dict[str, Any]:
+    """What Claude Code knows of its user, {} when there is nothing; the older place wins, as it does there."""
+    root = ctx.environ.get("CLAUDE_CONFIG_DIR")
+    newer = Path(root) / ".claude.json" if root else ctx.path("~/.claude.json")
+    for path in (ctx.path("$CLAUDE_CONFIG_DIR/.config.json"), newer):
+        document = credentials.read_document(path)
+        if isinstance(at(document, "oauthAccount"), dict):
+            return document
+    return {}
 
 
-class _Answer(msgspec.Struct):
-    five_hour: _Window | None = None
-    seven_day: _Window | None = None
-    seven_day_opus: _Window | None = None
-    seven_day_sonnet: _Window | None = None
-    limits: list[_Limit] | None = None
-    extra_usage: _Extra | None = None
-    spend: _Spend | None = None
+def _storage(ctx: Context) -> str:
+    """The folder named for Claude Code's secrets; "" for the usual one."""
+    root = ctx.environ.get("CLAUDE_CONFIG_DIR", "")
+    return root if ctx.options.config_dir else ctx.environ.get(STORAGE, root)
 
 
-def parse_usage(body: bytes) -> Usage:
-    answer = msgspec.json.decode(body, type=_Answer)
-    limits = answer.limits or []
-    periods = [
-        _period("Session (5h)", PeriodType.SESSION, answer.five_hour or _limit(limits, "session")),
-        _period("Weekly", PeriodType.WEEKLY, answer.seven_day or _limit(limits, "weekly_all")),
-        *_scoped(limits),
-    ]
-    known = {period.name for period in periods if period}
-    for key, name in LANES.items():
-        if name not in known and (window := getattr(answer, key)) and fields.num(window.utilization):
-            periods.append(_period(name, PeriodType.WEEKLY, window, model=name))
-    usage = Usage(periods=tuple(period for period in periods if period), overage=_overage(answer))
-    if not usage.periods and usage.overage is None:
-        raise ValueError("an answer without any limit")
-    return usage
+def _secrets(ctx: Context) -> tuple[str, Any]:
+    """The credentials file and what it holds."""
+    path = Path(_storage(ctx) or ctx.path("~/.claude")) / ".credentials.json"
+    return str(path), credentials.read_document(path)
 
 
-def _limit(limits: list[_Limit], kind: str) -> _Window | None:
-    found = next((limit for limit in limits if limit.kind == kind), None)
-    return _Window(utilization=found.percent, resets_at=found.resets_at) if found else None
-
-
-def _scoped(limits: list[_Limit]) -> list[UsagePeriod | None]:
-    """One weekly window per model; a row of 0 % without a reset is a placeholder."""
-    found = {}
-    for limit in limits:
-        name = limit.scope.model.display_name if limit.scope and limit.scope.model else None
-        if limit.kind != "weekly_scoped" or not name or name == "All models" or name in found:
-            continue
-        if fields.num(limit.percent) or limit.resets_at:
-            window = _Window(utilization=limit.percent, resets_at=limit.resets_at)
-            found[name] = _period(name, GROUPS.get(limit.group or "", PeriodType.WEEKLY), window, model=name)
-    return list(found.values())
-
-
-def _period(name: str, kind: PeriodType, window: _Window | None, model: str | None = None) -> UsagePeriod | None:
-    """None when the answer gives no percentage: unknown is never 0 %."""
-    used = fields.percent(window.utilization) if window else None
-    if window is None or used is None:
+def _find_state(ctx: Context) -> Login | None:
+    state = _state(ctx)
+    if not isinstance(state.get("cachedUsageUtilization"), dict):
         return None
-    return UsagePeriod(
-        name=name, utilization=used, period_type=kind, resets_at=fields.instant(window.resets_at), model=model
+    account, oauth = state["oauthAccount"], at(_secrets(ctx)[1], "claudeAiOauth")
+    data = {"account": account, "oauth": oauth, "cached": state["cachedUsageUtilization"]}
+    return Login("", "Claude Code's state file", is_ours=False, owner=_owner(account), data=data)
+
+
+def _find_in_file(ctx: Context) -> Login | None:
+    path, document = _secrets(ctx)
+    return _subscription(ctx, document, path)
+
+
+def _find_in_keychain(ctx: Context) -> Login | None:
+    """The entry by way of the `security` tool: the grant that macOS asks for stays with it.
+
+    Not in the background, over SSH or in CI, where nobody could answer that question.
+    """
+    if sys.platform != "darwin" or not ctx.foreground or {"SSH_CONNECTION", "SSH_TTY", "CI"} & ctx.environ.keys():
+        return None
+    folder = unicodedata.normalize("NFC", _storage(ctx))
+    suffix = f"-{sha256(folder.encode()).hexdigest()[:8]}" if folder else ""
+    user = ("-a", ctx.environ["USER"]) if ctx.environ.get("USER") else ()
+    argv = (KEYCHAIN, "find-generic-password", "-s", f"Claude Code-credentials{suffix}", *user, "-w")
+    return _subscription(ctx, _decoded(_run(argv, ctx.environ)), "the Keychain entry of Claude Code")
+
+
+def _run(argv: tuple[str, ...], environ: Mapping[str, str]) -> bytes:
+    own = {name: environ[name] for name in ("HOME", "USER", "PATH") if name in environ}
+    try:
+        done = subprocess.run(  # noqa: S603
+            argv, env=own, stdin=subprocess.DEVNULL, capture_output=True, timeout=KEYCHAIN_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return b""
+    return b"" if done.returncode else done.stdout.strip()
+
+
+def _decoded(value: bytes) -> Any:
+    """JSON, or its hex digits, as which `security` prints a value with control bytes."""
+    if re.fullmatch(rb"(?:[0-9A-Fa-f]{2})+", value):
+        value = bytes.fromhex(value.decode())
+    try:
+        return msgspec.json.decode(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _subscription(ctx: Context, document: Any, where: str) -> Login | None:
+    """None without a subscription: `mcpOAuth` may stand there alone. Raises AuthError when it has expired."""
+    oauth = at(document, "claudeAiOauth")
+    token = at(oauth, "accessToken")
+    if not isinstance(token, str) or not token:
+        return None
+    credentials.check_expiry(at(oauth, "expiresAt"), where, ctx.now)
+    account = _state(ctx).get("oauthAccount")
+    return Login(token, where, is_ours=False, owner=_owner(account), data={"account": account, "oauth": oauth})
+
+
+def _owner(account: Any) -> str:
+    found = at(account, "accountUuid")
+    return found if isinstance(found, str) else ""
+
+
+def owner(ctx: Context) -> str:
+    """The account that Claude Code is logged in to."""
+    return _owner(_state(ctx).get("oauthAccount"))
+
+
+async def fetch_cached(ctx: Context, login: Login) -> Usage:
+    """Claude Code's last answer, when it is young and this account's; only windows that are still open."""
+    cached = login.data["cached"]
+    said_at = fields.instant(cached.get("fetchedAtMs"))
+    if not login.owner or cached.get("accountUuid") != login.owner:
+        raise NotConfigured("what Claude Code has cached is another account's")
+    if said_at is None or not ctx.now - CACHE_AGE < said_at <= ctx.now:
+        raise NotConfigured("Claude Code's own cache is older than 10 minutes")
+    usage = read_usage(cached.get("utilization"), said_at)
+    periods = tuple(one for one in usage.periods if one.resets_at is None or one.resets_at > ctx.now)
+    overage = usage.overage if usage.overage and usage.overage.resets_at and usage.overage.resets_at > ctx.now else None
+    if not periods and overage is None:
+        raise NotConfigured("Claude Code's own cache holds no open window")
+    return Usage(periods=periods, overage=overage, identity=_local_identity(login), observed_at=said_at)
+
+
+async def fetch_oauth(ctx: Context, login: Login) -> Usage:
+    scopes = at(login.data.get("oauth"), "scopes")
+    if login.where == f"${SETUP_TOKEN}" or (isinstance(scopes, list) and "user:profile" not in scopes):
+        raise Forbidden(
+            "this token may run models but not see their limits, like all of `claude setup-token`",
+            hint="log in with `claude` and /login",
+        )
+    base = ctx.base(HOST, login)
+    headers = {**HEADERS, "Authorization": f"Bearer {login.token}"}
+    usage = parse_usage(await ctx.get(f"{base}/api/oauth/usage", headers), ctx.now)
+    identity = _local_identity(login) or await _fetch_identity(ctx, f"{base}/api/oauth/profile", headers)
+    return msgspec.structs.replace(usage, identity=identity)
+
+
+def _local_identity(login: Login) -> ProviderIdentity | None:
+    account, oauth = login.data.get("account"), login.data.get("oauth")
+    email, organization = at(account, "emailAddress"), at(account, "organizationName")
+    if not isinstance(email, str):
+        return None
+    return ProviderIdentity(
+        email=email,
+        organization=organization if isinstance(organization, str) else None,
+        plan=plan(at(oauth, "rateLimitTier"), at(oauth, "subscriptionType")),
     )
 
 
-def _overage(answer: _Answer) -> OverageUsage | None:
-    """`spend` says its exponent and is preferred; `extra_usage` is in cents unless it says otherwise."""
-    spend, extra = answer.spend, answer.extra_usage
-    if spend and spend.enabled and spend.used:
-        return OverageUsage(
-            used=_money(spend.used) or Decimal(0), limit=_money(spend.limit), currency=spend.used.currency
-        )
-    if extra and extra.is_enabled:
-        places = 2 if extra.decimal_places is None else extra.decimal_places
-        return OverageUsage(
-            used=fields.money(extra.used_credits, places) or Decimal(0),
-            limit=fields.money(extra.monthly_limit, places),
-            currency=extra.currency or "USD",
-        )
-    return None
+async def _fetch_identity(ctx: Context, url: str, headers: Mapping[str, str]) -> ProviderIdentity | None:
+    """Good to have: its failing takes nothing from the usage, nor much of its time."""
+    try:
+        async with asyncio.timeout(IDENTITY_S):
+            profile = msgspec.json.decode(await ctx.get(url, headers), type=_Profile)
+    except (StrategyError, TimeoutError, ValueError, RecursionError):
+        return None
+    account, organization = profile.account, profile.organization or _Organization()
+    kind = (organization.organization_type or "").removeprefix("claude_")
+    return ProviderIdentity(
+        email=account.email or account.email_address,
+        organization=organization.name,
+        plan=plan(organization.rate_limit_tier, kind),
+    )
 
 
-def _money(amount: _Amount | None) -> Decimal | None:
-    return fields.money(amount.amount_minor, amount.exponent) if amount else None
+def parse_command(stdout: bytes, ctx: Context) -> Usage:
+    """What the command printed; whose it is stands in the files of the same tool."""
+    data = {"account": _state(ctx).get("oauthAccount"), "oauth": at(_secrets(ctx)[1], "claudeAiOauth")}
+    login = Login("", "", is_ours=False, data=data if ctx.sees_tool else {})
+    return msgspec.structs.replace(parse_text(stdout, ctx.now), identity=_local_identity(login))
 
 
 PROVIDER = Provider(
     id="claude",
     name="Claude",
-    base_url="https://api.anthropic.com",
+    hosts=("api.anthropic.com", "claude.ai"),
     dashboard_url="https://claude.ai/settings/usage",
     login_hint="log in with `claude`, or make vibeusage its status line: vibeusage install claude-code",
     strategies=(
-        Http(
+        Func(
+            name="cache",
+            fetch=fetch_cached,
+            login=(Read(where="Claude Code's state file (.claude.json)", find=_find_state),),
+            is_local=True,
+        ),
+        Func(
             name="oauth",
-            path="/api/oauth/usage",
+            fetch=fetch_oauth,
             login=(
                 Stored(kind="oauth"),
-                JsonFile(
-                    path="$CLAUDE_CONFIG_DIR/.credentials.json",
-                    key="claudeAiOauth.accessToken",
-                    expires_key="claudeAiOauth.expiresAt",
-                ),
+                Read(where="the macOS Keychain", find=_find_in_keychain),
+                Read(where="Claude Code's .credentials.json", find=_find_in_file),
+                Env(SETUP_TOKEN),
             ),
-            # without the client's own agent the request lands in a far stricter rate bucket
-            headers={"anthropic-beta": "oauth-2025-04-20", "User-Agent": "claude-code/2.1.330"},
-            owner=JsonFile(path="$CLAUDE_STATE/.claude.json", key="oauthAccount.accountUuid"),
-            parse=parse_usage,
+        ),
+        Command(name="cli", argv=("claude", "-p", "/usage", "--output-format", "json"), parse=parse_command),
+        Func(
+            name="web",
+            fetch=fetch_web,
+            login=(
+                Stored(kind="session", key="session_key"),
+                Cookie(domains=("claude.ai",), names=("sessionKey",)),
+            ),
+        ),
+    ),
+    status=StatusPage(url="https://status.claude.com/api/v2/status.json", parse=health.parse_statuspage),
+    folders={"CLAUDE_CONFIG_DIR": "~/.claude"},
+    activity=("$CLAUDE_CONFIG_DIR/history.jsonl", "$CLAUDE_CONFIG_DIR/projects"),
+    owner=owner,
+    secrets=(
+        Secret(
+            kind="session",
+            label="sessionKey cookie of claude.ai",
+            how="a browser logged in at claude.ai: developer tools, Storage (or Application), Cookies, sessionKey",
+            strategy="web",
+            key="session_key",
+            pattern=r"sk-ant-\S+",
         ),
     ),
 )

@@ -1,0 +1,186 @@
+"""What Claude says of its limits: the one object that the OAuth endpoint, claude.ai and Claude Code's cache share.
+
+Source: GET /api/oauth/usage, the call behind the /usage screen of Claude Code (undocumented).
+Known from: the public sources of several working trackers and public issue threads, 2026; not seen live.
+Units: `utilization` and `percent` are percent used; `resets_at` is ISO 8601 with offset; money is in
+minor units with an exponent.
+"""
+
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+import msgspec
+
+from vibeusage.models import OverageUsage, PeriodType, Usage, UsagePeriod
+from vibeusage.providers import fields
+
+Places = Annotated[int, msgspec.Meta(ge=0, le=9)]
+GENERAL = ("session", "weekly_all")
+GROUPS = {kind.value: kind for kind in PeriodType}
+
+
+class _Window(msgspec.Struct):
+    utilization: Any = None  # null while nothing is known
+    resets_at: Any = None  # null until the window's first request
+
+
+class _Named(msgspec.Struct):
+    display_name: str | None = None
+
+
+class _Scope(msgspec.Struct):
+    model: _Named | None = None
+    surface: Any = None  # a name, or an object like the one of a model
+
+
+class _Limit(msgspec.Struct):
+    """`is_active` marks only the limit that binds now, so it is not read."""
+
+    kind: str = ""
+    group: str | None = None
+    percent: Any = None
+    resets_at: Any = None
+    scope: _Scope | None = None
+
+
+class _Extra(msgspec.Struct):
+    is_enabled: bool | None = False
+    monthly_limit: Any = None  # null = uncapped
+    used_credits: Any = None
+    currency: str | None = None
+    decimal_places: Places | None = None
+
+
+class _Amount(msgspec.Struct):
+    amount_minor: Any
+    currency: str = "USD"
+    exponent: Places = 2
+
+
+class _Spend(msgspec.Struct):
+    enabled: bool | None = False
+    used: _Amount | None = None
+    limit: _Amount | None = None  # null = uncapped
+
+
+class _Answer(msgspec.Struct):
+    five_hour: _Window | None = None
+    seven_day: _Window | None = None
+    limits: list[_Limit] | None = None
+    extra_usage: _Extra | None = None
+    spend: _Spend | None = None
+
+
+def parse_usage(body: bytes, now: datetime) -> Usage:
+    """Raises ValueError for an answer without any limit; `now` is when it was given."""
+    usage = read_usage(msgspec.json.decode(body), now)
+    if not usage.periods and usage.overage is None:
+        raise ValueError("an answer without any limit")
+    return usage
+
+
+def read_usage(document: Any, now: datetime) -> Usage:
+    """The same for a decoded object, which may turn out to hold no limit."""
+    answer = msgspec.convert(document, _Answer)
+    limits = answer.limits or []
+    general = (
+        _period("Session (5h)", PeriodType.SESSION, _known(answer.five_hour) or _limit(limits, "session")),
+        _period("Weekly", PeriodType.WEEKLY, _known(answer.seven_day) or _limit(limits, "weekly_all")),
+    )
+    scoped = _scoped(limits)
+    lanes = [lane for lane in _lanes(document) if lane.name not in scoped]
+    periods = (*(period for period in general if period), *scoped.values(), *lanes)
+    return Usage(periods=periods, overage=_overage(answer, month_end(now)))
+
+
+def month_end(now: datetime) -> datetime:
+    """Midnight UTC at which the next month begins: extra usage starts anew."""
+    later = now.replace(day=1) + timedelta(days=32)
+    return later.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def plan(tier: object, subscription: object = None) -> str | None:
+    """`Max 20x` from `default_claude_max_20x`, else the subscription's own word."""
+    found = re.fullmatch(r"default_claude_([a-z]+)(?:_(\d+x))?", tier) if isinstance(tier, str) else None
+    if found:
+        return " ".join(filter(None, (found[1].title(), found[2])))
+    return subscription.replace("_", " ").title() if isinstance(subscription, str) and subscription else None
+
+
+def _known(window: _Window | None) -> _Window | None:
+    return window if window and window.utilization is not None else None
+
+
+def _limit(limits: list[_Limit], kind: str) -> _Window | None:
+    found = next((limit for limit in limits if limit.kind == kind), None)
+    return _Window(utilization=found.percent, resets_at=found.resets_at) if found else None
+
+
+def _scoped(limits: list[_Limit]) -> dict[str, UsagePeriod]:
+    """One window per model or surface, by name; a row of 0 % without a reset is a placeholder."""
+    found: dict[str, UsagePeriod] = {}
+    for limit in limits:
+        name = _scope_name(limit.scope)
+        kind = GROUPS.get(limit.group or "", PeriodType.WEEKLY)
+        if limit.kind in GENERAL or not name or name == "All models" or name in found:
+            continue
+        window = _Window(utilization=limit.percent, resets_at=limit.resets_at)
+        if (fields.num(limit.percent) or limit.resets_at) and (period := _period(name, kind, window, model=name)):
+            found[name] = period
+    return found
+
+
+def _scope_name(scope: _Scope | None) -> str | None:
+    if scope is None:
+        return None
+    if scope.model and scope.model.display_name:
+        return scope.model.display_name
+    surface = scope.surface.get("display_name") if isinstance(scope.surface, dict) else scope.surface
+    return surface if isinstance(surface, str) else None
+
+
+def _lanes(document: dict[str, Any]) -> list[UsagePeriod]:
+    """Windows below keys of their own: models of older answers, and products under code names."""
+    found = []
+    for key, value in document.items():
+        if key in _Answer.__struct_fields__ or not isinstance(value, dict):
+            continue
+        name = key.removeprefix("seven_day_").replace("_", " ").capitalize()
+        window = _Window(utilization=value.get("utilization"), resets_at=value.get("resets_at"))
+        try:
+            period = _period(name, PeriodType.WEEKLY, window, model=name)
+        except ValueError:
+            continue  # a key that nobody knows may hold anything
+        if period and period.utilization:
+            found.append(period)
+    return found
+
+
+def _period(name: str, kind: PeriodType, window: _Window | None, model: str | None = None) -> UsagePeriod | None:
+    """None when the answer gives no percentage: unknown is never 0 %."""
+    used = fields.percent(window.utilization) if window else None
+    if window is None or used is None:
+        return None
+    return UsagePeriod(
+        name=name, utilization=used, period_type=kind, resets_at=fields.instant(window.resets_at), model=model
+    )
+
+
+def _overage(answer: _Answer, resets_at: datetime) -> OverageUsage | None:
+    """`spend` says its exponent and is preferred; `extra_usage` is in cents unless it says otherwise."""
+    spend, extra = answer.spend, answer.extra_usage
+    if spend and spend.enabled and spend.used:
+        used, limit, currency = _money(spend.used), _money(spend.limit), spend.used.currency
+    elif extra and extra.is_enabled:
+        places = 2 if extra.decimal_places is None else extra.decimal_places
+        used, limit = fields.money(extra.used_credits, places), fields.money(extra.monthly_limit, places)
+        currency = extra.currency or "USD"
+    else:
+        return None
+    return OverageUsage(used=used, limit=limit, currency=currency, resets_at=resets_at) if used is not None else None
+
+
+def _money(amount: _Amount | None) -> Decimal | None:
+    return fields.money(amount.amount_minor, amount.exponent) if amount else None
