@@ -15,9 +15,9 @@ from pathlib import Path
 
 import tomli_w
 
-from vibeusage import edits
+from vibeusage import edits, timers
 from vibeusage.cli.init import SHELLS, find_program, shell_lines
-from vibeusage.cli.uninstall import TARGETS, find_file, key_path, split_command, take_for, unchained
+from vibeusage.cli.uninstall import TARGETS, find_file, key_path, refuse_file, split_command, take_for, unchained
 from vibeusage.errors import ConfigError
 
 STATUS_LINES = {
@@ -36,12 +36,14 @@ _PLACED = re.compile(r"\$(all|custom)\b|\$\{(all|custom|custom\.vibeusage)\}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", help=", ".join(TARGETS))
-    parser.add_argument("--replace", action="store_true", help="put ours in the place of another status line")
+    parser.add_argument("target", metavar="TARGET", help=", ".join((*TARGETS, *timers.TARGETS)))
+    parser.add_argument("--replace", action="store_true", help="put ours in the place of another status line or unit")
     parser.add_argument("--file", metavar="PATH", help="change this file instead of the usual one")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.target in timers.TARGETS:
+        return _run_timer(args)
     file = find_file(args.target, args.file)
     put = put_for(args.target, replace=args.replace)
     record = edits.apply(args.target, file, put=put, take=take_for(args.target), now=datetime.now(UTC))
@@ -53,6 +55,20 @@ def run(args: argparse.Namespace) -> int:
         next_step = text.format(file=shlex.quote(str(file)))
         print(f"{args.target}: vibeusage is now in {file}\n  backup: {backup}\n  next: {next_step}")
     for note in find_notes(args.target, file.read_bytes()):
+        print(f"note: {note}", file=sys.stderr)
+    return 0
+
+
+def _run_timer(args: argparse.Namespace) -> int:
+    refuse_file(args)
+    done = timers.install(args.target, find_program(), replace=args.replace, now=datetime.now(UTC))
+    if done.records:
+        kept = [str(edits.backup(args.target, Path(record.file))) for record in done.records if record.existed]
+        backup = ", ".join(kept) or "none, nothing was there before"
+        print(f"{args.target}: vibeusage is now in {done.place}\n  backup: {backup}\n  next: {done.next_step}")
+    else:
+        print(f"{args.target}: vibeusage is already in {done.place}; nothing was changed\n  next: {done.next_step}")
+    for note in done.notes:
         print(f"note: {note}", file=sys.stderr)
     return 0
 

@@ -12,7 +12,7 @@ import sys
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from vibeusage import edits, paths
+from vibeusage import edits, paths, timers
 from vibeusage.cli.init import SHELLS
 from vibeusage.errors import ConfigError
 
@@ -30,11 +30,13 @@ _WORD = re.compile(r"""\s*((?:'[^']*'|"[^"]*"|\\.|[^\s'"\\])+)(.*)""", re.S)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", metavar="TARGET", help=", ".join(TARGETS))
+    parser.add_argument("target", metavar="TARGET", help=", ".join((*TARGETS, *timers.TARGETS)))
     parser.add_argument("--file", metavar="PATH", help="the file that was named when installing")
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.target in timers.TARGETS:
+        return _run_timer(args)
     file = find_file(args.target, args.file)
     outcome = edits.revert(args.target, file, take=take_for(args.target))
     print(RESULTS[outcome].format(target=args.target, file=file))
@@ -46,7 +48,22 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _run_timer(args: argparse.Namespace) -> int:
+    refuse_file(args)
+    done = timers.uninstall(args.target)
+    for outcome, place in done.outcomes:
+        print(RESULTS[outcome].format(target=args.target, file=place))
+    for note in done.notes:
+        print(f"note: {note}", file=sys.stderr)
+    return 0
+
+
 # --- which file
+
+
+def refuse_file(args: argparse.Namespace) -> None:
+    if args.file:
+        raise ConfigError(f"{args.target} has one place only", hint="leave --file out")
 
 
 def find_file(target: str, chosen: str | None) -> Path:
@@ -57,7 +74,8 @@ def find_file(target: str, chosen: str | None) -> Path:
             hint='copy the snippet for it from the section "Bars" of the README',
         )
     if target not in TARGETS:
-        raise ConfigError(f"{target!r} is not a target", hint=f"choose one of: {', '.join(TARGETS)}")
+        choice = ", ".join((*TARGETS, *timers.TARGETS))
+        raise ConfigError(f"{target!r} is not a target", hint=f"choose one of: {choice}")
     return Path(chosen).expanduser().absolute() if chosen else _usual_file(target)
 
 
