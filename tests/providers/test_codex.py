@@ -183,8 +183,9 @@ ID_TOKEN = jwt(email="id@example.org", **{"https://api.openai.com/auth": {"chatg
 
 
 def auth(**tokens):
-    known = {"access_token": ACCESS, "id_token": ID_TOKEN, "account_id": "acct-invented", "refresh_token": "rt_invented"}
-    return {"OPENAI_API_KEY": None, "tokens": known | tokens, "last_refresh": "2020-01-01T00:00:00Z"}
+    known = {"access_token": ACCESS, "refresh_token": "rt_invented", "id_token": ID_TOKEN}
+    tokens = {**known, "account_id": "acct-invented", **tokens}
+    return {"OPENAI_API_KEY": None, "tokens": tokens, "last_refresh": "2020-01-01T00:00:00Z"}
 
 
 @pytest.fixture
