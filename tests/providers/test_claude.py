@@ -455,7 +455,8 @@ async def test_the_identity_is_asked_for_where_no_file_has_it_and_its_failing_co
     respx_mock.get(USAGE_URL).respond(content=fixture_bytes("claude/usage.json"))
     respx_mock.get(PROFILE_URL).mock(answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer))
     ctx = context()
-    assert await claude.fetch_oauth(ctx, find(OAUTH, ctx)) == msgspec.structs.replace(ANSWERS["usage"], identity=identity)
+    usage = await claude.fetch_oauth(ctx, find(OAUTH, ctx))
+    assert usage == msgspec.structs.replace(ANSWERS["usage"], identity=identity)
     assert requests(respx_mock) == [("GET", USAGE_URL), ("GET", PROFILE_URL)]
 
 
