@@ -21,7 +21,14 @@ LABEL = "vibeusage.refresh"
 MARK = b"Written by `vibeusage install"
 OUR_FOLDERS = ("VIBEUSAGE_CONFIG_DIR", "VIBEUSAGE_CACHE_DIR", "VIBEUSAGE_DATA_DIR")
 XDG_FOLDERS = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
-PLACES = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR")  # may be relative to here
+VENDOR_FOLDERS = (
+    "CLAUDE_CONFIG_DIR",
+    "CLAUDE_SECURESTORAGE_CONFIG_DIR",
+    "CODEX_HOME",
+    "GEMINI_CLI_HOME",
+    "GH_CONFIG_DIR",
+)
+PLACES = (*VENDOR_FOLDERS, "SSL_CERT_FILE", "SSL_CERT_DIR")  # may be relative to here
 PROXIES = tuple(
     cased(name) for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY") for cased in (str.upper, str.lower)
 )
@@ -74,7 +81,7 @@ def carried(environ: Mapping[str, str], account_home: str) -> tuple[dict[str, st
     for name, value in found.items():
         if not value.isprintable():
             raise ConfigError(f"{name} holds a character that no timer can carry", hint=f"unset or change {name}")
-        if name in PLACES:
+        if name in PLACES and not os.path.isabs(value):  # else to the letter: Claude Code takes a hash of it
             found[name] = os.path.abspath(value)
     return found, [f"{name} holds a login and is not carried into the job" for name in secret]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from vibeusage import cli, timers
-from vibeusage.job import TIMER_TEXT, Job, carried, cron_lines, plist_text, service_text
+from vibeusage.job import PLACES, TIMER_TEXT, Job, carried, cron_lines, plist_text, service_text
 
 ODD = "50% of it's \\%a \"b\" $HOME `c` ü"
 FAKE_CRONTAB = """#!/bin/sh
@@ -43,7 +43,7 @@ def programs(tmp_path, monkeypatch) -> Path:
         (tools / name).symlink_to(f"/bin/{name}" if os.path.exists(f"/bin/{name}") else f"/usr/bin/{name}")
     monkeypatch.setenv("PATH", f"{folder}:{tools}")
     monkeypatch.setenv("LOGNAME", "you")
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "CODEX_HOME", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", *PLACES):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     stand_in(folder, "vibeusage", "#!/bin/sh\n")
@@ -86,7 +86,7 @@ def test_what_leads_to_the_same_places_is_carried_and_nothing_secret():
         "XDG_CONFIG_HOME": "/x",
         "XDG_RUNTIME_DIR": "/run/user/1",
         "CLAUDE_CONFIG_DIR": "rel",
-        "CODEX_HOME": "/codex",
+        "CODEX_HOME": "/codex/",
         "SSL_CERT_FILE": "",
         "https_proxy": "http://proxy:3128",
         "HTTPS_PROXY": "http://you:canary@proxy:3128",
@@ -100,7 +100,7 @@ def test_what_leads_to_the_same_places_is_carried_and_nothing_secret():
             "VIBEUSAGE_CACHE_DIR": "/c",
             "XDG_CONFIG_HOME": "/x",
             "CLAUDE_CONFIG_DIR": f"{os.getcwd()}/rel",
-            "CODEX_HOME": "/codex",
+            "CODEX_HOME": "/codex/",
             "https_proxy": "http://proxy:3128",
             "NO_PROXY": "localhost",
         },
