@@ -79,7 +79,7 @@ def account(config_dir, server, login):
 
 def test_an_answer_becomes_a_snapshot_and_a_line(account, server, vibeusage):
     (outcome,) = refresh() or []
-    assert (outcome.success, outcome.source, [a.strategy for a in outcome.attempts]) == (True, "oauth", ["oauth"])
+    assert (outcome.success, outcome.source, outcome.attempts[-1].strategy) == (True, "oauth", "oauth")
     path, headers = server.requests[0]
     assert path == "/api/oauth/usage"
     assert headers["Authorization"] == "Bearer t0ken-canary"
@@ -159,13 +159,13 @@ def test_a_rate_limit_holds_for_every_refresh_and_outlives_the_process(account, 
 def test_a_rate_limit_waits_at_least_300_seconds_and_at_most_hours(header, wait_s):
     now = datetime(2026, 11, 22, 12, tzinfo=UTC)
     error = http.RateLimited("wait", retry_at=http.retry_at(header, now))
-    assert gate.after_failure(None, "f", error, 300, now).due_at - now == timedelta(seconds=wait_s)
+    assert gate.hold(None, "oauth", "f", error, now).due_at - now == timedelta(seconds=wait_s)
 
 
 def test_repeated_rate_limits_double_the_wait_up_to_six_hours():
     now, state, waits = datetime(2026, 11, 22, 12, tzinfo=UTC), None, []
     for _ in range(9):
-        state = gate.after_failure(state, "f", http.RateLimited("wait", retry_at=now), 300, now)
+        state = gate.hold(state, "oauth", "f", http.RateLimited("wait", retry_at=now), now)
         waits.append(int((state.due_at - now).total_seconds()))
     assert waits == [300, 600, 1200, 2400, 4800, 9600, 19200, 21600, 21600]
 

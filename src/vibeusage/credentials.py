@@ -74,7 +74,7 @@ def find(places: tuple[Place, ...], ctx: Context) -> Login:
     expired: AuthError | None = None
     looked = []
     for place in places:
-        if _is_closed(place, ctx):
+        if is_closed(place, ctx):
             continue
         looked.append(where(place, ctx))
         try:
@@ -104,7 +104,7 @@ def where(place: Place, ctx: Context) -> str:
             return f"cookies of {ctx.options.browser}"
 
 
-def _is_closed(place: Place, ctx: Context) -> bool:
+def is_closed(place: Place, ctx: Context) -> bool:
     """Whether this account may not, or need not, look there."""
     match place:
         case Env():

@@ -234,6 +234,14 @@ def _candidates(ctx: Context) -> list[Candidate]:
         return [Candidate(ctx.provider.strategies[0], None, exc)]
 
 
+def places(ctx: Context) -> Iterator[str]:
+    """Where this account's logins are looked for, in order, for people."""
+    for strategy in _strategies(ctx):
+        for place in () if isinstance(strategy, Command) else strategy.login:
+            if not credentials.is_closed(place, ctx):
+                yield credentials.where(place, ctx)
+
+
 def _candidate(strategy: Strategy, ctx: Context) -> Candidate:
     places = () if isinstance(strategy, Command) else strategy.login
     if not places:

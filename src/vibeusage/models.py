@@ -171,6 +171,8 @@ class FetchAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class FetchOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came of asking one account; `provider_id` is the account's id, `claude@work` for a named one."""
+
     provider_id: str
     success: bool
     snapshot: UsageSnapshot | None = None
@@ -178,3 +180,12 @@ class FetchOutcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     attempts: tuple[FetchAttempt, ...] = ()
     error: FetchError | None = None
     is_fresh: bool = False
+
+
+class AggregatedResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of several accounts at one instant, by account id; as JSON it is our public document."""
+
+    schema: int = 1
+    fetched_at: Instant
+    providers: dict[str, UsageSnapshot] = {}
+    errors: dict[str, FetchError] = {}

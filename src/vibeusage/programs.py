@@ -58,6 +58,7 @@ async def converse(
     Raises NotConfigured when it is not there, Unavailable when it ends before, ShapeError when it floods.
     """
     heard: list[bytes] = []
+    total = 0
     async with _started(argv, environ, talks=True) as process:
         if process.stdin is None or process.stdout is None:
             raise AssertionError("both are pipes")
@@ -69,12 +70,11 @@ async def converse(
                 heard.append(line.rstrip(b"\n"))
                 if is_done(heard[-1]):
                     return heard
-                if sum(map(len, heard)) > OUTPUT_LIMIT:
-                    break
+                total += len(line)
+                if total > OUTPUT_LIMIT:
+                    raise _flood(argv[0])
         except ValueError as exc:  # a line longer than the limit
             raise _flood(argv[0]) from exc
-    if sum(map(len, heard)) > OUTPUT_LIMIT:
-        raise _flood(argv[0])
     raise Unavailable(f"{argv[0]} ended without an answer", hint=f"run it yourself: {' '.join(argv)}")
 
 

@@ -21,19 +21,27 @@ from vibeusage.models import FetchOutcome
 
 LOCK_WAIT_S = 60.0
 
-Told = Callable[[str], None]
+Started = Callable[[Sequence[str]], None]
+Done = Callable[[str], None]
 
 
 def refresh(
-    wanted: Sequence[str] = (), *, if_due: bool = False, on_done: Told = lambda account: None
+    wanted: Sequence[str] = (),
+    *,
+    if_due: bool = False,
+    foreground: bool | None = None,
+    on_start: Started = lambda asked: None,
+    on_done: Done = lambda account: None,
 ) -> list[FetchOutcome] | None:
     """Ask the wanted (default: all enabled) accounts and store what they say.
 
     With `if_due` only those that are due, and None at once when another refresher is at work.
-    `on_done` is told the id of each account that has answered or failed.
+    `foreground` says that a person waits, by default when nothing is asked for being due. `on_start` is told
+    the ids of the accounts that are asked, `on_done` each that has answered or failed.
     """
     settings = config.load()
-    around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=not if_due)
+    foreground = not if_due if foreground is None else foreground
+    around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=foreground)
     chosen = accounts.chosen(wanted, settings, around)
     problem = None
     with contextlib.ExitStack() as held:
@@ -42,7 +50,7 @@ def refresh(
                 files.lock(paths.cache_dir() / "refresh.lock", wait_s=0 if if_due else LOCK_WAIT_S)
             )
         except StorageError as exc:  # whoever asks by hand gets the numbers all the same, and the reason
-            if if_due:
+            if not foreground:
                 raise
             got, problem = True, exc
         if not got:
@@ -54,9 +62,9 @@ def refresh(
         due = [ctx for ctx in chosen if not if_due or _is_due(ctx, gates)]
         looked = not wanted and _postponed({ctx.id for ctx in chosen}, gates, settings.fetch.interval_s)
         asked = _in_use(due, gates) if if_due else due
-        if asked and if_due:
+        if asked and not foreground:
             gate.save(gates)  # a refresher that could not remember a cool-down must not ask
-        outcomes = _ask_all(asked, gates, on_done)
+        outcomes = _ask_all(asked, gates, on_start, on_done)
         try:
             if due or looked:
                 gate.save(gates)
@@ -75,7 +83,7 @@ def _is_due(ctx: Context, gates: dict[str, gate.Gate]) -> bool:
 
 
 def _postponed(asked: set[str], gates: dict[str, gate.Gate], interval_s: int) -> bool:
-    """Whether accounts that are due and out of reach from here got a later look, lest the line starts us each minute."""
+    """Whether accounts that are due and out of reach got a later look, lest the line starts us each minute."""
     now = datetime.now(UTC)
     late = [name for name, known in gates.items() if name not in asked and now >= known.due_at]
     gates.update({name: gate.looked(gates[name], interval_s, now) for name in late})
@@ -119,17 +127,18 @@ def _used_at(path: Path) -> float:
     return max(entries)
 
 
-def _ask_all(due: list[Context], gates: dict[str, gate.Gate], on_done: Told) -> list[FetchOutcome]:
+def _ask_all(due: list[Context], gates: dict[str, gate.Gate], on_start: Started, on_done: Done) -> list[FetchOutcome]:
     """The outcomes in order; `gates` gets the next due time of each."""
     askings = [fetch.Asking(ctx, gates.get(ctx.id)) for ctx in due]
     for asking in askings:
         _forget_another(asking)
-    if any(asking.usable for asking in askings):
+    if usable := [asking.ctx.id for asking in askings if asking.usable]:
+        on_start(usable)
         return asyncio.run(_all(askings, gates, on_done))
     return [_finished(asking, asking.without_asking(), 0.0, gates) for asking in askings]  # no event loop, no client
 
 
-async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done: Told) -> list[FetchOutcome]:
+async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done: Done) -> list[FetchOutcome]:
     from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
 
     verify = http.tls()

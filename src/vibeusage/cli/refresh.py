@@ -6,8 +6,8 @@ import sys
 import msgspec
 
 from vibeusage import render
-from vibeusage.errors import EXIT_CODES, StorageError
-from vibeusage.models import FetchOutcome
+from vibeusage.errors import EXIT_CODES, NotConfigured, StorageError
+from vibeusage.models import FetchError, FetchOutcome
 from vibeusage.refresh import refresh
 
 EXIT_PARTIAL = 5
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    outcomes = refresh(args.provider, if_due=args.if_due) or []
+    outcomes = _told(refresh(args.provider, if_due=args.if_due) or [], named=bool(args.provider))
     if args.json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, "outcomes": outcomes}).decode() + "\n")
     elif not args.quiet:
@@ -38,20 +38,39 @@ def exit_code(outcomes: list[FetchOutcome]) -> int:
     failed = [outcome.error for outcome in outcomes if outcome.error]
     if not failed:
         return 0
-    return EXIT_PARTIAL if len(failed) < len(outcomes) else EXIT_CODES.get(failed[0].category, 1)
+    return EXIT_PARTIAL if len(failed) < len(outcomes) else code_of(failed[0])
+
+
+def code_of(error: FetchError) -> int:
+    return EXIT_CODES.get(error.category, 1)
+
+
+def _told(outcomes: list[FetchOutcome], *, named: bool) -> list[FetchOutcome]:
+    """Without the accounts that nobody asked for and that have no login, unless that is all there is."""
+    there = [
+        outcome for outcome in outcomes if not outcome.error or outcome.error.category != NotConfigured.category
+    ]
+    return outcomes if named or not there else there
 
 
 def _numbers(outcome: FetchOutcome) -> str:
-    periods = outcome.snapshot.periods if outcome.snapshot else ()
-    texts = [f"{render.plain(period.name)} {period.utilization:g}%" for period in periods]
+    snapshot = outcome.snapshot
+    if snapshot is None:
+        return f"{render.plain(outcome.provider_id)}: nothing"
+    texts = [f"{render.plain(period.name)} {period.utilization:.4g}%" for period in snapshot.periods]
+    if snapshot.overage:
+        texts.append(f"extra usage {render.money(snapshot.overage.used, snapshot.overage.currency)}")
+    if snapshot.balance:
+        texts.append(f"balance {render.money(snapshot.balance.amount, snapshot.balance.currency)}")
     return f"{render.plain(outcome.provider_id)}: " + ", ".join(texts)
 
 
 def _reason(outcome: FetchOutcome) -> str:
-    """What went wrong; a file that cannot be written is nobody's own trouble and said once."""
-    error = outcome.error
-    if error is None:
-        return ""
-    name = "vibeusage" if error.category == StorageError.category else outcome.provider_id
+    return reason(outcome.provider_id, outcome.error) if outcome.error else ""
+
+
+def reason(account: str, error: FetchError) -> str:
+    """One sentence and its hint; a file that cannot be written is nobody's own trouble."""
+    name = "vibeusage" if error.category == StorageError.category else account
     hint = f"\n  {render.plain(error.hint)}" if error.hint else ""
     return f"{render.plain(name)}: {render.plain(error.message)}{hint}"

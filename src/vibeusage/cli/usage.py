@@ -1,93 +1,173 @@
-"""Show every plan: how much is used, when it resets, how old the numbers are."""
+"""Show every plan: how much is used, when it resets, how old the numbers are.
+
+What is due is asked first; `--refresh` asks all. One account as JSON is its snapshot; several are
+{"schema", "fetched_at", "providers": {id: snapshot}, "errors": {id: {category, message, hint}}}.
+"""
 
 import argparse
+import os
 import sys
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from vibeusage import cache, config, gate, providers, render
-from vibeusage.errors import ConfigError, NotConfigured
-from vibeusage.models import UsageSnapshot
+from vibeusage import accounts, cache, config, gate, health, providers, render, terminal
+from vibeusage.errors import NotConfigured
+from vibeusage.fetch import places
+from vibeusage.models import AggregatedResult, FetchError, FetchOutcome, UsageSnapshot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="a provider or account; default: all with data")
-    parser.add_argument("--refresh", action="store_true", help="ask the providers first")
+    parser.add_argument("--refresh", action="store_true", help="ask the providers first, even if it is not time")
     parser.add_argument("--json", action="store_true", help="print the snapshots as JSON")
-    parser.add_argument("--verbose", "-v", action="store_true", help="add source, account and age")
+    parser.add_argument("--verbose", "-v", action="store_true", help="add source, account, age and what was tried")
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress and no notes on errors")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
 
 
 def run(args: argparse.Namespace) -> int:
     settings = config.load()
-    code = _refreshed(args.provider) if args.refresh else 0
+    outcomes = _refreshed(args, settings)
     now = datetime.now(UTC)
-    known = cache.snapshots_with_observations(int(now.timestamp()))
-    chosen = _chosen(known, args.provider)
+    chosen = _chosen(args.provider, outcomes, settings, now)
+    gates = gate.load()
+    errors = _errors(chosen, outcomes, gates, settings, now, named=bool(args.provider))
+    result = AggregatedResult(
+        fetched_at=now,
+        providers={name: _with_status(snapshot) for name, snapshot in chosen.items() if snapshot},
+        errors=errors,
+    )
     if args.json:
-        _print_json(chosen, args.provider, now)
-    else:
-        if not chosen:
-            raise _nothing_known()
-        style = render.environment_style(
-            sys.stdout,
-            remaining=settings.line.show == "remaining",
-            stale_after_s=settings.fetch.stale_after_s,
-            no_color=args.no_color,
+        _print_json(result, args.provider)
+        return exit_code(result)
+    if not result.providers:
+        return _only_errors(errors, settings, now)
+    style = terminal.environment_style(
+        sys.stdout,
+        remaining=settings.line.show == "remaining",
+        stale_after_s=settings.fetch.stale_after_s,
+        no_color=args.no_color,
+    )
+    entries = [
+        render.Entry(
+            id=name,
+            name=_name(name),
+            snapshot=result.providers.get(name),
+            error=None if args.quiet else errors.get(name),
+            attempts=gates[name].attempts if name in gates else (),
         )
-        print(render.snapshots(chosen.values(), style, now, verbose=args.verbose))
-        _print_errors(chosen)
-    return code
+        for name in chosen
+    ]
+    print(render.usage(entries, style, now, verbose=args.verbose))
+    return exit_code(result)
 
 
-def _refreshed(wanted: list[str]) -> int:
-    from vibeusage.cli.refresh import exit_code
-    from vibeusage.refresh import refresh
+def exit_code(result: AggregatedResult) -> int:
+    """0 when nothing is wrong, 5 when some accounts have numbers, else the code of the first error."""
+    from vibeusage.cli.refresh import EXIT_PARTIAL, code_of
 
-    return exit_code(refresh(wanted) or [])
-
-
-def _chosen(known: dict[str, UsageSnapshot], wanted: list[str]) -> dict[str, UsageSnapshot]:
-    """The accounts asked for, in that order. Raises ConfigError for a name nobody knows."""
-    if not wanted:
-        return known
-    chosen = {}
-    for name in wanted:
-        mine = {account: known[account] for account in known if name in (account, account.partition("@")[0])}
-        if not mine and name.partition("@")[0] not in providers.IDS:
-            raise ConfigError(
-                f"{render.plain(name)!r} is not a provider or command",
-                hint=f"providers: {', '.join(providers.IDS)}; commands: vibeusage --help",
-            )
-        if not mine:
-            raise NotConfigured(
-                f"nothing is known of {name} yet", hint=providers.load(name.partition("@")[0]).login_hint
-            )
-        chosen.update(mine)
-    return chosen
+    if not result.errors:
+        return 0 if result.providers else NotConfigured.exit_code
+    good = [name for name in result.providers if name not in result.errors]
+    return EXIT_PARTIAL if good else code_of(next(iter(result.errors.values())))
 
 
-def _nothing_known() -> NotConfigured:
-    hints = [f"{name}: {providers.load(name).login_hint}" for name in providers.IDS]
+def _only_errors(errors: Mapping[str, FetchError], settings: config.Config, now: datetime) -> int:
+    """Nothing to show: the reasons go to stderr."""
+    from vibeusage.cli.refresh import code_of, reason
+
+    if not errors:
+        raise _nothing_known(settings, now)
+    for name, error in errors.items():
+        print(reason(name, error), file=sys.stderr)
+    return code_of(next(iter(errors.values())))
+
+
+def _nothing_known(settings: config.Config, now: datetime) -> NotConfigured:
+    """What was looked for and what to do, per provider."""
+    around = accounts.Surroundings(os.environ, now, foreground=False)
+    lines = []
+    for ctx in accounts.chosen((), settings, around):
+        looked = ", ".join(dict.fromkeys(places(ctx)))
+        lines += [f"{ctx.id}: {ctx.provider.login_hint}", f"  looked in {looked}"]
     return NotConfigured(
         "no limits are known yet: no login was found and no status line has reported any",
-        hint="\n  ".join([*hints, "without an account: vibeusage demo"]),
+        hint="\n".join([*lines, "without an account: vibeusage demo"]),
     )
 
 
-def _print_json(chosen: dict[str, UsageSnapshot], wanted: list[str], now: datetime) -> None:
-    errors = {name: state.error for name, state in gate.load().items() if state.error and name in (wanted or chosen)}
-    if len(wanted) == 1 and len(chosen) == 1:
-        document: object = {"schema": 1, **msgspec.to_builtins(next(iter(chosen.values())))}
+def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, FetchOutcome]:
+    """The outcomes of the accounts that were asked; another refresher at work is left to it."""
+    from vibeusage.refresh import refresh
+
+    wanted = [name for name in args.provider if name.partition("@")[0] in providers.IDS]
+    if args.provider and not wanted:
+        return {}
+    with terminal.Progress(sys.stderr, os.environ, quiet=args.quiet or args.json) as progress:
+        asked = refresh(wanted, if_due=not args.refresh, foreground=True, on_start=progress.start, on_done=progress.done)
+    return {outcome.provider_id: outcome for outcome in asked or []}
+
+
+def _chosen(
+    wanted: list[str], outcomes: Mapping[str, FetchOutcome], settings: config.Config, now: datetime
+) -> dict[str, UsageSnapshot | None]:
+    """The accounts to show, in order; None for one that was asked for and has no numbers.
+
+    Raises ConfigError for a name that nobody knows.
+    """
+    known = cache.snapshots_with_observations(int(now.timestamp()))
+    for name, outcome in outcomes.items():
+        if outcome.snapshot and outcome.is_fresh and outcome.error:  # a disk that took nothing
+            known[name] = outcome.snapshot
+    if not wanted:
+        return {**cache.in_order(known, settings), **{name: None for name in outcomes if name not in known}}
+    chosen: dict[str, UsageSnapshot | None] = {}
+    for name in wanted:
+        mine = {account: known[account] for account in known if name in (account, account.partition("@")[0])}
+        if not mine:
+            accounts.provider_of(name)
+        chosen.update(mine or {name: None})
+    return chosen
+
+
+def _errors(
+    chosen: Mapping[str, UsageSnapshot | None],
+    outcomes: Mapping[str, FetchOutcome],
+    gates: Mapping[str, gate.Gate],
+    settings: config.Config,
+    now: datetime,
+    *,
+    named: bool,
+) -> dict[str, FetchError]:
+    """Why numbers are missing or not newer; "no login" is nobody's error unless the account was named."""
+    stale_after = timedelta(seconds=settings.fetch.stale_after_s)
+    errors = {}
+    for name, snapshot in chosen.items():
+        outcome, known = outcomes.get(name), gates.get(name)
+        error = outcome.error if outcome else known.error if known else None
+        if error is None or (error.category == NotConfigured.category and (snapshot or not named)):
+            continue
+        if outcome or snapshot is None or snapshot.is_stale(now, stale_after):
+            errors[name] = error
+    return errors
+
+
+def _with_status(snapshot: UsageSnapshot) -> UsageSnapshot:
+    """With what the status page said last, if it was asked."""
+    return msgspec.structs.replace(snapshot, status=snapshot.status or health.read(snapshot.provider))
+
+
+def _name(account: str) -> str:
+    provider_id = account.partition("@")[0]
+    return providers.load(provider_id).name if provider_id in providers.IDS else provider_id
+
+
+def _print_json(result: AggregatedResult, wanted: list[str]) -> None:
+    if len(wanted) == 1 and len(result.providers) == 1:
+        document: object = {"schema": 1, **msgspec.to_builtins(next(iter(result.providers.values())))}
     else:
-        document = {"schema": 1, "fetched_at": now, "providers": chosen, "errors": errors}
+        document = result
     sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
-
-
-def _print_errors(chosen: dict[str, UsageSnapshot]) -> None:
-    """Why the numbers are not newer, for the accounts on screen."""
-    for name, state in gate.load().items():
-        if state.error and name in chosen and state.error.category != "not_configured":
-            hint = f"\n  {render.plain(state.error.hint)}" if state.error.hint else ""
-            print(f"{name}: {render.plain(state.error.message)}{hint}", file=sys.stderr)

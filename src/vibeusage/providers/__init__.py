@@ -4,7 +4,7 @@ import importlib
 
 from vibeusage.providers.spec import Provider
 
-IDS = ("claude",)
+IDS = ("claude", "codex", "copilot", "cursor", "gemini")
 
 
 def load(provider_id: str) -> Provider:

@@ -1,0 +1,185 @@
+"""Accounts: who is asked, in which order, and what each sees of the environment and of other tools' files."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from vibeusage import accounts, cache, config, credentials, observe, providers
+from vibeusage.errors import ConfigError
+from vibeusage.fetch import Asking
+from vibeusage.providers.spec import Env, Func, JsonFile, Provider, Stored
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+async def nothing(ctx, login):
+    raise AssertionError("nobody asks here")
+
+
+ACME = Provider(
+    id="acme",
+    name="Acme",
+    hosts=("api.acme.example",),
+    dashboard_url="https://acme.example",
+    login_hint="log in with `acme login`",
+    folders={"ACME_HOME": "~/.acme"},
+    strategies=(
+        Func(
+            name="oauth",
+            fetch=nothing,
+            login=(Env("ACME_TOKEN"), Stored(kind="oauth"), JsonFile(path="$ACME_HOME/auth.json", key="token")),
+        ),
+        Func(name="sessions", fetch=nothing, is_local=True),
+    ),
+)
+
+
+@pytest.fixture
+def acme(monkeypatch):
+    monkeypatch.setattr(providers, "IDS", ("acme",))
+    monkeypatch.setattr(providers, "load", lambda name: ACME)
+
+
+@pytest.fixture
+def settings(config_dir):
+    def write(text):
+        config_dir.mkdir(exist_ok=True, mode=0o700)
+        (config_dir / "config.toml").write_text(text)
+        return config.load()
+
+    return write
+
+
+def write_login(folder: Path, token: str) -> None:
+    folder.mkdir(parents=True)
+    (folder / "auth.json").write_text(json.dumps({"token": token}))
+
+
+def store(config_dir: Path, account: str, token: str) -> None:
+    folder = config_dir / "credentials" / account
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "oauth.json").touch(mode=0o600)
+    (folder / "oauth.json").write_text(json.dumps({"access_token": token}))
+
+
+def chosen(settings, *wanted, environ=None):
+    around = accounts.Surroundings({**os.environ, **(environ or {})}, NOW, foreground=False)
+    return accounts.chosen(wanted, settings, around)
+
+
+def logins(ctx):
+    return {
+        one.strategy.name: one.login.token if one.login else None
+        for one in Asking(ctx, None).found
+        if one.error is None
+    }
+
+
+def test_a_provider_means_all_its_accounts_those_of_the_settings_first(acme, settings, config_dir):
+    found = settings('[providers."acme@work"]\nconfig_dir = "~/work"\n')
+    store(config_dir, "acme@spare", "t")
+    assert [ctx.id for ctx in chosen(found)] == ["acme", "acme@work", "acme@spare"]
+    assert [ctx.id for ctx in chosen(found, "acme@spare", "acme")] == ["acme@spare", "acme", "acme@work"]
+
+
+def test_each_account_finds_its_own_login_and_never_the_others(acme, settings, config_dir, home):
+    found = settings(
+        '[providers."acme@work"]\nconfig_dir = "~/work"\n[providers."acme@key"]\nenv = "KEY_TOKEN"\n'
+        '[providers."acme@bare"]\nenabled = true\n'
+    )
+    write_login(home / ".acme", "default")
+    write_login(home / "work", "of work")
+    store(config_dir, "acme@spare", "stored")
+    environ = {"ACME_TOKEN": "", "KEY_TOKEN": "of the variable"}
+    assert {ctx.id: logins(ctx) for ctx in chosen(found, environ=environ)} == {
+        "acme": {"oauth": "default", "sessions": None},
+        "acme@work": {"oauth": "of work", "sessions": None},
+        "acme@key": {"oauth": "of the variable"},
+        "acme@bare": {},
+        "acme@spare": {"oauth": "stored"},
+    }
+
+
+def test_the_usual_variable_is_the_default_accounts_alone(acme, settings, home):
+    found = settings('[providers."acme@work"]\nconfig_dir = "~/work"\n')
+    write_login(home / "work", "of work")
+    environ = {"ACME_TOKEN": "of the environment"}
+    assert [logins(ctx)["oauth"] for ctx in chosen(found, environ=environ)] == ["of the environment", "of work"]
+
+
+def test_other_tools_logins_can_be_left_alone(acme, settings, home):
+    found = settings("[credentials]\nreuse_provider_credentials = false\n")
+    write_login(home / ".acme", "default")
+    assert [logins(ctx) for ctx in chosen(found)] == [{"sessions": None}]
+
+
+@pytest.mark.parametrize(
+    ("text", "environ", "ids"),
+    [
+        pytest.param("", {}, ["claude", "codex", "copilot", "cursor", "gemini"], id="all"),
+        pytest.param('enabled_providers = ["gemini", "claude"]', {}, ["gemini", "claude"], id="only these, in order"),
+        pytest.param(
+            'enabled_providers = ["gemini"]', {"VIBEUSAGE_ENABLED_PROVIDERS": "codex, cursor"}, ["codex", "cursor"],
+            id="the environment wins",
+        ),
+        pytest.param(
+            "[providers.codex]\nenabled = false", {}, ["claude", "copilot", "cursor", "gemini"], id="one is off"
+        ),
+        pytest.param(
+            'enabled_providers = ["claude@work"]\n[providers."claude@work"]\nconfig_dir = "~/w"', {}, ["claude@work"],
+            id="one account",
+        ),
+    ],
+)
+def test_settings_name_order_and_switch_off(settings, text, environ, ids):
+    assert [ctx.id for ctx in chosen(settings(text), environ=environ)] == ids
+
+
+@pytest.mark.parametrize("name", ["nobody", "claude@nobody", "nobody@claude", "", "claude@"])
+def test_a_name_that_nobody_knows_is_said_with_those_that_are(settings, name):
+    with pytest.raises(ConfigError) as caught:
+        chosen(settings(""), name)
+    assert "claude" in caught.value.hint
+
+
+def test_a_strategy_that_is_not_there_is_a_mistake_in_the_settings(acme, settings):
+    (ctx,) = chosen(settings('[providers.acme]\nstrategies = ["oauht"]\n'))
+    (only,) = Asking(ctx, None).found
+    assert str(only.error) == "'oauht' is not a strategy of Acme"
+
+
+def test_strategies_are_tried_in_the_order_of_the_settings(acme, settings):
+    (ctx,) = chosen(settings('[providers.acme]\nstrategies = ["sessions", "oauth"]\n'))
+    assert [one.strategy.name for one in Asking(ctx, None).found] == ["sessions", "oauth"]
+
+
+def test_a_claude_folder_with_a_name_in_the_settings_has_one_account_only(settings, home):
+    found = settings('[providers."claude@work"]\nconfig_dir = "~/.claude-work"\n')
+    environ = {"CLAUDE_CONFIG_DIR": str(home / ".claude-work")}
+    observed = observe.claude_account(environ)
+    assert cache.aliases(found) == {observed: "claude@work"}
+    assert [ctx.id for ctx in chosen(found, "claude", environ=environ)] == ["claude@work"]
+
+
+def test_what_a_status_line_says_of_a_named_folder_is_shown_under_its_name(settings, home, vibeusage):
+    settings('[providers."claude@work"]\nconfig_dir = "~/.claude-work"\n')
+    limits = {"five_hour": {"used_percentage": 42, "resets_at": int(datetime.now(UTC).timestamp()) + 7000}}
+    document = json.dumps({"session_id": "s", "cost": {"total_api_duration_ms": 1}, "rate_limits": limits}).encode()
+    environ = {"CLAUDE_CONFIG_DIR": str(home / ".claude-work")}
+    assert b"42%" in vibeusage("line", "claude-code", stdin=document, env=environ).stdout
+    assert vibeusage("line", "plain").stdout.startswith(b"claude@work 5h 42%")
+    assert list(cache.snapshots_with_observations(int(datetime.now(UTC).timestamp()))) == ["claude@work"]
+    cache.clear("claude@work", exact=True)
+    assert vibeusage("line", "plain").stdout == b""
+
+
+def test_a_login_hides_its_token_wherever_it_is_printed(acme, settings, home):
+    write_login(home / ".acme", "canary")
+    (ctx,) = chosen(settings(""))
+    login = credentials.find(ACME.strategies[0].login, ctx)  # ty: ignore[unresolved-attribute]
+    assert login.token == "canary"
+    assert "canary" not in f"{login!r} {login} {Asking(ctx, None).found!r} {ctx!r}"
+    assert len(login.fingerprint) == 16

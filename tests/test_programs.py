@@ -1,0 +1,133 @@
+"""Programs of the vendors: found, fed, bounded, and ended with everything they have started."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from vibeusage import programs
+from vibeusage.errors import NotConfigured, ShapeError, Unavailable
+
+
+@pytest.fixture
+def bin_dir(tmp_path):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def program(bin_dir):
+    def write(text: str, name="tool") -> dict[str, str]:
+        (bin_dir / name).write_text("#!/bin/sh\n" + text)
+        (bin_dir / name).chmod(0o755)
+        return {"PATH": f"{bin_dir}:/usr/bin:/bin", "HOME": os.environ["HOME"]}
+
+    return write
+
+
+def run(environ, *argv, within=10.0):
+    async def bounded():
+        async with asyncio.timeout(within):
+            return await programs.run(argv or ("tool",), environ)
+
+    return asyncio.run(bounded())
+
+
+def test_what_it_prints_comes_without_colours(program):
+    assert run(program(r"printf '\033[1;31mred\033[0m \033]0;title\007plain\r\n'")) == b"red plain\n"
+
+
+def test_it_runs_without_a_terminal_in_an_empty_folder_of_ours(program, cache_dir):
+    environ = program('pwd; tty; echo "$TERM $NO_COLOR"; ls -A; cat')
+    assert run(environ) == f"{cache_dir}/empty\nnot a tty\ndumb 1\n".encode()
+
+
+def test_no_secret_of_the_environment_reaches_it(program):
+    environ = program("env") | {
+        "GH_TOKEN": "canary",
+        "ANTHROPIC_API_KEY": "canary",
+        "CLAUDE_CODE_OAUTH_TOKEN": "canary",
+        "CLAUDECODE": "1",
+        "CODEX_HOME": "/of/codex",
+        "CLAUDE_CONFIG_DIR": "/of/claude",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+    }
+    said = run(environ).decode().splitlines()
+    assert not [line for line in said if "canary" in line or line.startswith("CLAUDECODE")]
+    assert {"CODEX_HOME=/of/codex", "CLAUDE_CONFIG_DIR=/of/claude", "HTTPS_PROXY=http://127.0.0.1:1"} <= {*said}
+
+
+def test_it_is_found_where_it_usually_is_on_a_short_path(program, bin_dir, home):
+    program("echo here")
+    (home / ".local").mkdir()
+    bin_dir.rename(home / ".local" / "bin")
+    assert run({"PATH": "/usr/bin:/bin", "HOME": str(home)}) == b"here\n"
+
+
+def test_a_program_that_is_not_there_is_nobodys_error():
+    with pytest.raises(NotConfigured, match="tool is not installed"):
+        run({"PATH": "/nowhere", "HOME": "/nowhere"})
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        pytest.param("exit 3", Unavailable, id="fails and says nothing"),
+        pytest.param("yes | head -c 6000000", ShapeError, id="floods"),
+    ],
+)
+def test_what_it_does_wrong_has_a_name(program, text, error):
+    with pytest.raises(error):
+        run(program(text))
+
+
+def test_what_a_failing_program_says_is_heard():
+    assert run({"PATH": "/usr/bin:/bin"}, "sh", "-c", "echo reason; exit 1") == b"reason\n"
+
+
+def _gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def test_a_program_that_hangs_is_ended_with_its_helpers_that_hold_the_pipe(program, tmp_path):
+    environ = program(f"trap '' TERM\nsleep 300 & echo $! >{tmp_path}/helper\necho $$ >{tmp_path}/main\nwait\nsleep 300")
+    with pytest.raises(TimeoutError):
+        run(environ, within=1.0)
+    end = time.monotonic() + 5
+    pids = [int((tmp_path / name).read_text()) for name in ("main", "helper")]
+    while not all(map(_gone, pids)) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert all(map(_gone, pids))
+
+
+def talk(environ, lines, is_done):
+    async def bounded():
+        async with asyncio.timeout(10):
+            return await programs.converse(("tool",), environ, lines, is_done)
+
+    return asyncio.run(bounded())
+
+
+def test_a_conversation_ends_at_the_line_that_was_waited_for(program):
+    environ = program('while read -r line; do echo "heard $line"; done; sleep 300')
+    assert talk(environ, [b"one", b"two", b"three"], lambda line: line == b"heard two") == [b"heard one", b"heard two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        pytest.param("read -r line; echo other", Unavailable, id="ends before"),
+        pytest.param("exit 0", Unavailable, id="never listens"),
+        pytest.param("yes", ShapeError, id="floods in lines"),
+        pytest.param("head -c 6000000 /dev/zero", ShapeError, id="floods in one line"),
+    ],
+)
+def test_a_conversation_that_comes_to_nothing_has_a_name(program, text, error):
+    with pytest.raises(error):
+        talk(program(text), [b"hello"], lambda line: False)
