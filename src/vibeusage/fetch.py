@@ -59,14 +59,19 @@ class Round(NamedTuple):
 
 
 class Asking:
-    """One account while it is asked. `usable` are the strategies that may be, in order."""
+    """One account while it is asked. `usable` are the strategies that may be, in order.
 
-    def __init__(self, ctx: Context, known: gate.Gate | None) -> None:
+    With `local_last` what lies on this machine is only the way out: somebody wants it asked now.
+    """
+
+    def __init__(self, ctx: Context, known: gate.Gate | None, *, local_last: bool = False) -> None:
         self.ctx = ctx
         self.gate = known
         self.attempts: list[FetchAttempt] = []
         self.errors: list[VibeusageError] = []
         self.found = _candidates(ctx)
+        if local_last:
+            self.found.sort(key=lambda one: _is_local(one.strategy))
         self.usable = [one for one in self.found if self._may_ask(one)]
 
     @property

@@ -64,7 +64,8 @@ def refresh(
         asked = _in_use(due, gates) if if_due else due
         if asked and not foreground:
             gate.save(gates)  # a refresher that could not remember a cool-down must not ask
-        outcomes = _ask_all(asked, gates, on_start, on_done)
+        askings = [fetch.Asking(ctx, gates.get(ctx.id), local_last=not if_due) for ctx in asked]
+        outcomes = _ask_all(askings, gates, on_start, on_done)
         try:
             if due or looked:
                 gate.save(gates)
@@ -127,9 +128,10 @@ def _used_at(path: Path) -> float:
     return max(entries)
 
 
-def _ask_all(due: list[Context], gates: dict[str, gate.Gate], on_start: Started, on_done: Done) -> list[FetchOutcome]:
+def _ask_all(
+    askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_start: Started, on_done: Done
+) -> list[FetchOutcome]:
     """The outcomes in order; `gates` gets the next due time of each."""
-    askings = [fetch.Asking(ctx, gates.get(ctx.id)) for ctx in due]
     for asking in askings:
         _forget_another(asking)
     if usable := [asking.ctx.id for asking in askings if asking.usable]:

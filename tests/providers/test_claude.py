@@ -447,30 +447,47 @@ async def test_the_usage_is_asked_as_claude_code_does_and_its_user_is_known_with
     ],
 )
 async def test_the_identity_is_asked_for_where_no_file_has_it_and_its_failing_costs_nothing(
-    answer, identity, context, respx_mock, fixture_bytes
+    answer, identity, context, respx_mock, fixture_bytes, put
 ):
-    vault.write("claude", "oauth", {"access_token": TOKEN}, "")
+    put("credentials.json", ".claude/.credentials.json", claudeAiOauth={"accessToken": TOKEN})
     if isinstance(answer, str):
         answer = httpx.Response(200, content=fixture_bytes(f"claude/{answer}"))
     respx_mock.get(USAGE_URL).respond(content=fixture_bytes("claude/usage.json"))
     respx_mock.get(PROFILE_URL).mock(answer if isinstance(answer, httpx.Response) else httpx.Response(200, json=answer))
-    ctx = context()
+    ctx = context(foreground=True)
     usage = await claude.fetch_oauth(ctx, find(OAUTH, ctx))
     assert usage == msgspec.structs.replace(ANSWERS["usage"], identity=identity)
     assert requests(respx_mock) == [("GET", USAGE_URL), ("GET", PROFILE_URL)]
 
 
 @pytest.mark.anyio
-async def test_an_identity_that_is_slow_in_coming_is_not_waited_for(context, respx_mock, fixture_bytes, monkeypatch):
+async def test_an_identity_that_is_slow_in_coming_is_not_waited_for(context, respx_mock, fixture_bytes, put, monkeypatch):
     async def never(request):
         await asyncio.Event().wait()
 
-    vault.write("claude", "oauth", {"access_token": TOKEN}, "")
+    put("credentials.json", ".claude/.credentials.json", claudeAiOauth={"accessToken": TOKEN})
     monkeypatch.setattr(claude, "IDENTITY_S", 0.01)
     respx_mock.get(USAGE_URL).respond(content=fixture_bytes("claude/usage.json"))
     respx_mock.get(PROFILE_URL).mock(side_effect=never)
-    ctx = context()
+    ctx = context(foreground=True)
     assert await claude.fetch_oauth(ctx, find(OAUTH, ctx)) == ANSWERS["usage"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("is_ours", "foreground"), [pytest.param(False, False, id="background"), pytest.param(True, True, id="our own")]
+)
+async def test_one_request_is_all_there_is_in_the_background_or_with_a_login_of_our_own(
+    is_ours, foreground, context, put, respx_mock, fixture_bytes
+):
+    if is_ours:
+        vault.write("claude", "oauth", {"access_token": TOKEN}, "")
+    else:
+        put("credentials.json", ".claude/.credentials.json", claudeAiOauth={"accessToken": TOKEN})
+    respx_mock.get(USAGE_URL).respond(content=fixture_bytes("claude/usage.json"))
+    ctx = context(foreground=foreground)
+    assert await claude.fetch_oauth(ctx, find(OAUTH, ctx)) == ANSWERS["usage"]
+    assert requests(respx_mock) == [("GET", USAGE_URL)]
 
 
 @pytest.mark.anyio

@@ -177,20 +177,22 @@ async def fetch_oauth(ctx: Context, login: Login) -> Usage:
     base = ctx.base(HOST, login)
     headers = {**HEADERS, "Authorization": f"Bearer {login.token}"}
     usage = parse_usage(await ctx.get(f"{base}/api/oauth/usage", headers), ctx.now)
-    identity = _local_identity(login) or await _fetch_identity(ctx, f"{base}/api/oauth/profile", headers)
+    identity = _local_identity(login)
+    if not (identity and identity.email) and ctx.foreground and not login.is_ours:
+        # a second request, so only where a person waits: in the background each one counts
+        identity = await _fetch_identity(ctx, f"{base}/api/oauth/profile", headers) or identity
     return msgspec.structs.replace(usage, identity=identity)
 
 
 def _local_identity(login: Login) -> ProviderIdentity | None:
     account, oauth = login.data.get("account"), login.data.get("oauth")
     email, organization = at(account, "emailAddress"), at(account, "organizationName")
-    if not isinstance(email, str):
-        return None
-    return ProviderIdentity(
-        email=email,
+    found = ProviderIdentity(
+        email=email if isinstance(email, str) else None,
         organization=organization if isinstance(organization, str) else None,
         plan=plan(at(oauth, "rateLimitTier"), at(oauth, "subscriptionType")),
     )
+    return found if found != ProviderIdentity() else None
 
 
 async def _fetch_identity(ctx: Context, url: str, headers: Mapping[str, str]) -> ProviderIdentity | None:
