@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from vibeusage import demo, escape, render
+from vibeusage import demo, escape, render, samples
 from vibeusage.errors import VibeusageError
 
 NEXT = """What to do next
@@ -59,10 +59,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _told(environ: dict[str, str], base_url: str, *, color: bool) -> Iterator[str]:
     """What the demo says, piece by piece; each piece is one command that has ended."""
-    yield f"A sample Claude account, asked at {base_url} (this machine, sample answers)\n"
+    yield f"Sample accounts of five providers, asked at {base_url} (this machine, sample answers)\n"
     yield "$ vibeusage refresh\n" + demo.run(environ, "refresh")
     yield "$ vibeusage\n" + demo.run(environ, "usage")
-    document = json.dumps(demo.claude_document(datetime.now(UTC)))
+    document = json.dumps(samples.claude_document(datetime.now(UTC)))
     yield "$ vibeusage line TARGET    as each target gets it, with Claude Code's document on stdin where one is read"
     for target, text in demo.segments(environ, document):
         sent = text.rstrip("\n").replace("\n", "\n" + " " * 15)

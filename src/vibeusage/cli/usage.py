@@ -5,9 +5,10 @@ What is due is asked first; `--refresh` asks all. One account as JSON is its sna
 """
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -106,8 +107,16 @@ def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, F
     wanted = [name for name in args.provider if name.partition("@")[0] in providers.IDS]
     if args.provider and not wanted:
         return {}
-    with terminal.Progress(sys.stderr, os.environ, quiet=args.quiet or args.json) as progress:
-        asked = refresh(wanted, if_due=not args.refresh, foreground=True, on_start=progress.start, on_done=progress.done)
+    shown: list[terminal.Progress] = []
+    with contextlib.ExitStack() as stack:
+
+        def start(names: Sequence[str]) -> None:
+            progress = terminal.Progress(names, sys.stderr, os.environ, quiet=args.quiet or args.json)
+            shown.append(stack.enter_context(progress))
+
+        asked = refresh(
+            wanted, if_due=not args.refresh, foreground=True, on_start=start, on_done=lambda name: shown[-1].done(name)
+        )
     return {outcome.provider_id: outcome for outcome in asked or []}
 
 

@@ -7,6 +7,7 @@ Units: `used_percent` is percent used; a window's length is in seconds or minute
 in seconds from then; amounts are credits.
 """
 
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from vibeusage.errors import AuthError, NotConfigured, RateLimited, StrategyErro
 from vibeusage.models import Usage
 from vibeusage.providers import codex_login, fields
 from vibeusage.providers.codex_limits import MAIN, parse_usage, read_usage
-from vibeusage.providers.spec import Func, Provider, Read, StatusPage
+from vibeusage.providers.spec import Func, Provider, Read, StatusPage, Stored
 
 BASE = "https://chatgpt.com/backend-api"
 ARGV = ("codex", "-s", "read-only", "-a", "never", "app-server")
@@ -45,8 +46,9 @@ async def fetch_usage(ctx: Context, login: Login) -> Usage:
     base = ctx.base(next(iter(login.bases), BASE), login)
     path = "/wham/usage" if "/backend-api" in base else "/api/codex/usage"
     headers = {"Authorization": f"Bearer {login.token}", "User-Agent": "codex-cli"}
-    if login.owner:  # without it another workspace of the same person may answer
-        headers["ChatGPT-Account-Id"] = login.owner
+    account = login.data.get("account_id") if login.is_ours else login.owner
+    if isinstance(account, str) and account:  # without it another workspace of the same person may answer
+        headers["ChatGPT-Account-Id"] = account
     usage = parse_usage(await ctx.get(base + path, headers), ctx.now)
     return msgspec.structs.replace(usage, identity=codex_login.identity(usage.identity, login))
 
@@ -68,7 +70,7 @@ REQUESTS = tuple(
 
 
 async def fetch_from_server(ctx: Context, _: Login) -> Usage:
-    if not ctx.path("$CODEX_HOME").is_dir():
+    if not os.path.isdir(ctx.path("$CODEX_HOME")):
         raise NotConfigured("Codex was never used on this machine", hint=LOGIN)
     codex_login.refuse_api_key(codex_login.read(ctx)[1])  # starting it costs half a second, to say just that
     heard = await programs.converse(ARGV, ctx.environ, REQUESTS, _is_last)
@@ -152,7 +154,11 @@ PROVIDER = Provider(
     dashboard_url="https://chatgpt.com/codex/settings/usage",
     login_hint=LOGIN,
     strategies=(
-        Func(name="oauth", fetch=fetch_usage, login=(Read(where="auth.json of Codex", find=codex_login.find),)),
+        Func(
+            name="oauth",
+            fetch=fetch_usage,
+            login=(Stored(kind="oauth"), Read(where="auth.json of Codex", find=codex_login.find)),
+        ),
         Func(name="app-server", fetch=fetch_from_server),
         Func(name="sessions", fetch=fetch_from_sessions, is_local=True),
     ),

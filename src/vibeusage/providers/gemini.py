@@ -17,7 +17,7 @@ from vibeusage.credentials import Login, at
 from vibeusage.errors import AuthError, Forbidden, NotConfigured
 from vibeusage.models import PeriodType, ProviderIdentity, Usage, UsagePeriod
 from vibeusage.providers import fields
-from vibeusage.providers.spec import Func, Provider, Read, StatusPage
+from vibeusage.providers.spec import Func, Provider, Read, StatusPage, Stored
 
 HOST = "https://cloudcode-pa.googleapis.com"
 AGENT = "vibeusage"
@@ -134,7 +134,7 @@ async def fetch(ctx: Context, login: Login) -> Usage:
     project = _project(assist.cloudaicompanion_project) or ctx.environ.get("GOOGLE_CLOUD_PROJECT")
     body = await _post(ctx, login, f"{base}retrieveUserQuota", {"project": project} if project else {})
     plan = next((tier.name for tier in (assist.paid_tier, assist.current_tier) if tier and tier.name), None)
-    identity = ProviderIdentity(email=login.data["email"], organization=login.data["hd"], plan=plan)
+    identity = ProviderIdentity(email=login.data.get("email"), organization=login.data.get("hd"), plan=plan)
     return Usage(periods=parse_quota(body), identity=identity)
 
 
@@ -222,7 +222,11 @@ PROVIDER = Provider(
     dashboard_url="https://aistudio.google.com/usage",
     login_hint="run `gemini` and log in with Google",
     strategies=(
-        Func(name="oauth", fetch=fetch, login=(Read(where="~/.gemini/oauth_creds.json of gemini", find=_find),)),
+        Func(
+            name="oauth",
+            fetch=fetch,
+            login=(Stored(kind="oauth"), Read(where="~/.gemini/oauth_creds.json of gemini", find=_find)),
+        ),
     ),
     status=StatusPage(
         url="https://www.google.com/appsstatus/dashboard/incidents.json",
