@@ -16,6 +16,8 @@ import pytest
 from vibeusage import keystore
 from vibeusage.errors import StorageError
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the Secret Service is of Linux")
+
 SECRET = "not-a-real-token-93b7"
 DOCUMENT = json.dumps({"access_token": SECRET, "note": "ünï\n" + "x" * 5000}, ensure_ascii=False).encode()
 OFF = "vibeusage config set credentials.use_keyring false"
