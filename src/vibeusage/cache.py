@@ -259,6 +259,8 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
         gate.forget(account, exact=exact)
     if gone or account is not None:
         compile_line()
+    if gone:  # a stored text may show what was only in an observation
+        new_generation()
     return [path.relative_to(folder) for path in gone]
 
 

@@ -72,7 +72,14 @@ def refresh(
         except StorageError as exc:
             problem = problem or exc
         cache.compile_line(nobody_to_ask=not chosen)
+    outcomes = _worth_telling(outcomes, quiet=if_due) if not wanted else outcomes
     return [_unstored(outcome, problem) for outcome in outcomes] if problem else outcomes
+
+
+def _worth_telling(outcomes: list[FetchOutcome], *, quiet: bool) -> list[FetchOutcome]:
+    """Without the accounts that nobody named and that have no login, unless that is all there is to tell."""
+    there = [one for one in outcomes if not one.error or one.error.category != NotConfigured.category]
+    return there if there or quiet else outcomes
 
 
 def _is_due(ctx: Context, gates: dict[str, gate.Gate]) -> bool:

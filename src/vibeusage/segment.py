@@ -67,9 +67,9 @@ def accounts_shown(periods, wanted):
 
 
 def periods_shown(rows, wanted):
-    """`(name, row)` of one account, shortest window first, model windows after, extras last."""
+    """`(name, row)` of one account, shortest window first, model windows after, extras last; else as they came."""
     order = {"window": 0, "model": 1, "extra": 2}
-    ordered = sorted(rows.items(), key=lambda item: (order.get(item[1][6], 3), item[1][1] or pace.NEVER, item[0]))
+    ordered = sorted(rows.items(), key=lambda item: (order.get(item[1][6], 3), item[1][1] or pace.NEVER))
     if wanted == "all":
         # extra usage is of interest once there is some
         return [(name, row) for name, row in ordered if row[6] != "extra" or row[2] > 0]

@@ -1,6 +1,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -29,9 +30,9 @@ def test_a_plan_is_shown_with_bar_percentage_and_reset(capsys):
     save(identity=identity, overage=OverageUsage(used=Decimal("6.55"), limit=Decimal(40)))
     assert cli.main([]) == 0
     first, second, third = capsys.readouterr().out.splitlines()
-    assert first == "claude  (Max 20x, Example Org)"
-    assert second.startswith("  Session (5h)  ████████░░░░░░░░░░░░     42% used  resets in 2h")
-    assert third == "  extra usage  $6.55 of $40.00"
+    assert first.rstrip() == "Claude · Max 20x · Example Org"
+    assert re.match(r"  Session \(5h\)  █+░+ +42% used +resets in 2h", second)
+    assert third == "  extra usage   $6.55 of $40.00 (16%)"
 
 
 def test_a_reset_that_has_passed_is_not_shown_as_the_old_percentage(capsys):

@@ -6,7 +6,7 @@ import sys
 import msgspec
 
 from vibeusage import render
-from vibeusage.errors import EXIT_CODES, NotConfigured, StorageError
+from vibeusage.errors import EXIT_CODES, StorageError
 from vibeusage.models import FetchError, FetchOutcome
 from vibeusage.refresh import refresh
 
@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    outcomes = _told(refresh(args.provider, if_due=args.if_due) or [], named=bool(args.provider))
+    outcomes = refresh(args.provider, if_due=args.if_due) or []
     if args.json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, "outcomes": outcomes}).decode() + "\n")
     elif not args.quiet:
@@ -43,14 +43,6 @@ def exit_code(outcomes: list[FetchOutcome]) -> int:
 
 def code_of(error: FetchError) -> int:
     return EXIT_CODES.get(error.category, 1)
-
-
-def _told(outcomes: list[FetchOutcome], *, named: bool) -> list[FetchOutcome]:
-    """Without the accounts that nobody asked for and that have no login, unless that is all there is."""
-    there = [
-        outcome for outcome in outcomes if not outcome.error or outcome.error.category != NotConfigured.category
-    ]
-    return outcomes if named or not there else there
 
 
 def _numbers(outcome: FetchOutcome) -> str:
