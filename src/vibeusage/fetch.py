@@ -89,6 +89,8 @@ class Asking:
         """Ask. Never raises: what goes wrong is in the round, with the time it took."""
         try:
             return await self._answer(verify)
+        except ConfigError as exc:
+            return self._round(exc)
         except Exception as exc:  # the one place: a mistake in one provider may not take the others along
             frames = traceback.extract_tb(exc.__traceback__)
             error = VibeusageError(

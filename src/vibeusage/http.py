@@ -6,11 +6,14 @@ No error names more than the host: URLs, headers and bodies may hold what is nob
 
 import asyncio
 import email.utils
+import os
 import random
 import ssl
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -32,14 +35,51 @@ class Answer(NamedTuple):
     host: str
 
 
+class _Threads(ThreadPoolExecutor):
+    """A thread for each look-up of a name, and nobody waits for its end: a silent name server takes half a minute."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(fn(*args, **kwargs))
+                except BaseException as exc:
+                    future.set_exception(exc)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+
 def tls() -> ssl.SSLContext:
-    """To be made once a run: loading the certificates takes longer than all else here."""
-    return httpx.create_ssl_context()
+    """To be made once a run: loading the certificates takes longer than all else here.
+
+    Raises ConfigError when the file of certificates that the environment names is none.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except OSError as exc:  # an SSLError is one
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        raise ConfigError(f"${name} names no certificates", hint=f"correct or unset {name}") from exc
 
 
 def open_client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext) -> httpx.AsyncClient:
-    """A client of one account, so that no cookie or connection is shared; other hosts than `hosts` are refused."""
+    """A client of one account, so that no cookie or connection is shared; other hosts than `hosts` are refused.
 
+    Raises ConfigError when the environment names a proxy of a kind that cannot be used.
+    """
+    asyncio.get_running_loop().set_default_executor(_Threads())
+    try:
+        return _client(timeout_s, hosts, verify)
+    except (ValueError, ImportError, httpx.InvalidURL) as exc:
+        raise ConfigError(
+            "the environment names a proxy that cannot be used",
+            hint="HTTPS_PROXY, HTTP_PROXY and ALL_PROXY take addresses such as http://proxy.example:3128",
+        ) from exc
+
+
+def _client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext) -> httpx.AsyncClient:
     async def allow(request: httpx.Request) -> None:
         if request.url.host not in hosts:
             raise ConfigError(f"{request.url.host} is not a host of this provider")
@@ -65,6 +105,11 @@ async def send(
         try:
             answer = await _once(client, method, url, headers, content)
         except httpx.ConnectError as exc:
+            if distrust := _distrust(exc):
+                raise Unavailable(
+                    f"{host} does not prove to be that host: {distrust}",
+                    hint="behind a proxy that looks into what is encrypted, SSL_CERT_FILE names its certificate",
+                ) from exc
             raise Offline(f"{host} cannot be reached", hint="check the network") from exc
         except httpx.TimeoutException as exc:
             raise Unavailable(f"{host} did not answer in time", hint="try again later") from exc
@@ -76,6 +121,13 @@ async def send(
                 return answer
         await asyncio.sleep(FIRST_PAUSE_S * 2 ** (tried - 1) * random.uniform(0.75, 1.25))  # noqa: S311
     raise AssertionError("the last try returns or raises")
+
+
+def _distrust(error: BaseException | None) -> str:
+    """What is wrong with the certificate, "" when it is something else."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error.verify_message if error else ""
 
 
 async def get(client: httpx.AsyncClient, url: str, headers: Mapping[str, str], now: datetime) -> bytes:
