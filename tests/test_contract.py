@@ -63,8 +63,8 @@ def test_every_address_is_https_at_a_host_of_the_provider(provider):
 def _requests(path):
     """The string constants of a module that stand in code, not in its docstrings or hints for people."""
     tree = ast.parse(path.read_text())
-    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return "\n".join(text for text in constants if re.match(r"https?://\S+$", text))
+    constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return "\n".join(text for text in constants if isinstance(text, str) and re.match(r"https?://\S+$", text))
 
 
 def test_there_are_a_fixture_a_test_and_a_row_in_the_readme(provider):

@@ -33,8 +33,9 @@ def run(args: argparse.Namespace) -> int:
     settings = config.load()
     outcomes = _refreshed(args, settings)
     now = datetime.now(UTC)
-    chosen = _chosen(args.provider, outcomes, settings, now)
     gates = gate.load()
+    chosen = _chosen(args.provider, outcomes, settings, now)
+    chosen.update({name: None for name in _failing(args.provider, gates, settings, now) if name not in chosen})
     errors = _errors(chosen, outcomes, gates, settings, now, named=bool(args.provider))
     result = AggregatedResult(
         fetched_at=now,
@@ -140,6 +141,18 @@ def _chosen(
             accounts.provider_of(name)
         chosen.update(mine or {name: None})
     return chosen
+
+
+def _failing(
+    wanted: list[str], gates: Mapping[str, gate.Gate], settings: config.Config, now: datetime
+) -> list[str]:
+    """The accounts without numbers whose last round failed, which it is not time to try again."""
+    if wanted:
+        return []
+    around = accounts.Surroundings(os.environ, now, foreground=False)
+    ids = [ctx.id for ctx in accounts.chosen((), settings, around)]
+    failed = {name for name, known in gates.items() if known.error and known.error.category != NotConfigured.category}
+    return [name for name in ids if name in failed and cache.load_snapshot(name) is None]
 
 
 def _errors(
