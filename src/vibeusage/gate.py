@@ -113,9 +113,12 @@ def is_due(gate: Gate | None, interval_s: int, now: datetime) -> bool:
 def held(gate: Gate | None, strategy: str, fingerprint: str, now: datetime) -> Hold | None:
     """What keeps this strategy from asking with this login now."""
     hold = gate.holds.get(strategy) if gate else None
-    if hold is None or hold.fingerprint != fingerprint:
-        return None
-    return hold if hold.until is None or now < hold.until < now + 2 * COOL_DOWN_MOST else None
+    return hold if hold and hold.fingerprint == fingerprint and _stands(hold, now) else None
+
+
+def _stands(hold: Hold, now: datetime) -> bool:
+    """Until the login changes, or for a time that nobody's clock has made absurd."""
+    return hold.until is None or now < hold.until < now + 2 * COOL_DOWN_MOST
 
 
 def cooling_until(gate: Gate, now: datetime) -> datetime | None:
@@ -141,8 +144,10 @@ def after_success(
     due_at = now + timedelta(seconds=max(stretched - early, interval_s))
     soon = [at + timedelta(seconds=random.uniform(1, 15)) for at in resets if at > now]  # noqa: S311
     due_at = min([due_at, *(max(at, now + AFTER_RESET) for at in soon)])
-    holds = {name: hold for name, hold in gate.holds.items() if hold.until is None} if gate else {}
-    return Gate(due_at=due_at, asked_at=now, holds=holds)
+    holds = {name: hold for name, hold in gate.holds.items() if _stands(hold, now)} if gate else {}
+    # what was read on this machine ends no cool-down, nor lets the next one start small
+    rate_limits = gate.rate_limits if gate and any(hold.until for hold in holds.values()) else 0
+    return Gate(due_at=due_at, asked_at=now, holds=holds, rate_limits=rate_limits)
 
 
 def after_failure(gate: Gate | None, error: VibeusageError, *, interval_s: int, now: datetime) -> Gate:
