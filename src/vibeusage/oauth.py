@@ -6,26 +6,28 @@ already has, with a mark that survives a crash, and the new pair is stored befor
 
 import asyncio
 import contextlib
+import re
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from vibeusage import files, paths, vault
+from vibeusage import vault
 from vibeusage.context import Context
 from vibeusage.credentials import Login
-from vibeusage.errors import AuthError, ConfigError, ShapeError, StrategyError, Unavailable
+from vibeusage.errors import AuthError, ConfigError, RateLimited, ShapeError, Unavailable, VibeusageError
 from vibeusage.providers.spec import DeviceFlow
 
 EARLY = timedelta(minutes=5)
-LOCK_WAIT_S = 10.0
+LONGEST_S = 10 * 366 * 86_400
 REFUSED = ("invalid_grant", "bad_refresh_token", "refresh_token_expired", "refresh_token_reused", "expired_token")
-_REDEEMING = "redeeming"
+_REDEEMING = "redeeming"  # "once" or "twice" sent without an answer that we lived to see, or "refused"
+_OURS = ("host", "owner", _REDEEMING)
+_DURATIONS = ("expires_in", "refresh_token_expires_in")
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
@@ -53,34 +55,46 @@ async def renewed(login: Login, ctx: Context) -> Login:
 
     Raises AuthError when the vendor takes the refresh token no more, Unavailable when it cannot be asked.
     """
-    async with _lock(paths.config_dir() / "credentials" / ".lock"):
+    async with _lock():
         document = vault.read(ctx.id, login.kind, foreground=ctx.foreground) or {}
         current = _login(login, document)
         if not needs_renewal(current, ctx.now):
             return current  # somebody else was faster
-        token = document["refresh_token"]
-        was_interrupted = document.get(_REDEEMING)
-        if was_interrupted == 2:
-            raise _refused(ctx, interrupted=True)
-        vault.rewrite(ctx.id, login.kind, {**document, _REDEEMING: 2 if was_interrupted else 1})
+        mark = document.get(_REDEEMING)
+        if mark in ("twice", "refused"):
+            raise _refused(ctx, interrupted=mark == "twice")
+        vault.rewrite(ctx.id, login.kind, {**document, _REDEEMING: "twice" if mark else "once"})
         try:
-            answer = await _redeem(login, ctx, token)
-        except AuthError as exc:
-            raise _refused(ctx, interrupted=bool(was_interrupted)) from exc
-        except StrategyError:  # the vendor did not take the token
+            answer = await _redeem(login, ctx, document["refresh_token"])
+        except _Spent as exc:
+            return _replaced(login, ctx, document, exc)
+        except (VibeusageError, asyncio.CancelledError):  # as far as we know it was not taken
             vault.rewrite(ctx.id, login.kind, document)
             raise
-        fresh = {**document, **stamped(answer, ctx.now)}
-        fresh.pop(_REDEEMING, None)
+        kept = {key: value for key, value in document.items() if key not in ("expires_at", _REDEEMING)}
+        fresh = {**kept, **stamped(answer, ctx.now)}
         vault.rewrite(ctx.id, login.kind, fresh)
         return _login(login, fresh)
+
+
+def _replaced(login: Login, ctx: Context, document: Mapping[str, Any], refusal: AuthError) -> Login:
+    """After a refusal: a login that came meanwhile from where our lock does not reach, else AuthError for good."""
+    latest = vault.read(ctx.id, login.kind, foreground=ctx.foreground) or {}
+    if latest.get("refresh_token") != document["refresh_token"]:
+        return _login(login, latest)
+    interrupted = bool(document.get(_REDEEMING))
+    vault.rewrite(ctx.id, login.kind, {**document, _REDEEMING: "twice" if interrupted else "refused"})
+    raise _refused(ctx, interrupted=interrupted) from refusal
 
 
 async def _redeem(login: Login, ctx: Context, token: str) -> dict[str, Any]:
     if login.grant is None:
         raise ConfigError("a login without a grant cannot be renewed")
     form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": login.grant.client_id}
-    return await _posted(ctx, _moved(login.grant.url, ctx, login.data), form)
+    answer = await _posted(ctx, _moved(login.grant.url, ctx, login.data), form)
+    if not _has_token(answer):
+        raise ShapeError(f"{ctx.provider.name} renewed the login in a way we do not understand")
+    return answer
 
 
 async def request_code(flow: DeviceFlow, ctx: Context, host: str = "") -> Code:
@@ -92,10 +106,10 @@ async def request_code(flow: DeviceFlow, ctx: Context, host: str = "") -> Code:
             user_code=str(answer["user_code"]),
             verification_uri=str(answer["verification_uri"]),
             device_code=str(answer["device_code"]),
-            expires_at=ctx.now + timedelta(seconds=min(float(answer.get("expires_in", 900)), 3600)),
-            interval_s=min(max(float(answer.get("interval", 5)), 1), 60),
+            expires_at=ctx.now + timedelta(seconds=min(_seconds(answer.get("expires_in"), 900), 3600)),
+            interval_s=min(max(_seconds(answer.get("interval"), 5), 1), 60),
         )
-    except (KeyError, TypeError, ValueError) as exc:
+    except KeyError as exc:
         raise ShapeError(f"{ctx.provider.name} began a login in a way we do not understand") from exc
 
 
@@ -115,37 +129,65 @@ async def await_token(
     while time.monotonic() < end:
         await asyncio.sleep(interval)
         waiting()
-        with contextlib.suppress(Unavailable):  # a passing fault must not cost the code that is being typed
+        try:
             answer = await _posted(ctx, _moved(flow.token_url, ctx, {"host": host}), form, pending=True)
-            if "access_token" in answer:
-                return {**stamped(answer, ctx.now), "owner": secrets.token_hex(8), **({"host": host} if host else {})}
-            interval = max(float(answer.get("interval", 0)), interval + 5 * (answer.get("error") == "slow_down"))
+        except (Unavailable, RateLimited):  # a passing fault must not cost the code that is being typed
+            interval += 5
+            continue
+        if _has_token(answer):
+            return {**stamped(answer, ctx.now), "owner": secrets.token_hex(8), **({"host": host} if host else {})}
+        interval = max(_seconds(answer.get("interval"), 0), interval + 5 * (answer.get("error") == "slow_down"))
     raise AuthError("the code ran out before it was typed", hint=f"begin again: vibeusage auth {ctx.id}")
 
 
 def stamped(answer: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """A token answer as we store it: with instants (epoch milliseconds) in the place of durations."""
-    kept = {key: value for key, value in answer.items() if key not in ("expires_in", "refresh_token_expires_in")}
-    seconds = answer.get("expires_in")
-    if isinstance(seconds, int | float) and seconds > 0:
-        kept["expires_at"] = _instant_ms(now + timedelta(seconds=seconds))
+    kept = {key: value for key, value in answer.items() if key not in (*_OURS, *_DURATIONS)}
+    if not kept.get("refresh_token"):
+        kept.pop("refresh_token", None)  # the old one stays
+    if seconds := _seconds(answer.get("expires_in"), 0):
+        kept["expires_at"] = _instant_ms(now + timedelta(seconds=min(seconds, LONGEST_S)))
     return {**kept, "obtained_at": _instant_ms(now)}
+
+
+def _seconds(value: object, default: float) -> float:
+    """A positive duration, which some send as text; `default` for anything else."""
+    try:
+        found = float(value) if isinstance(value, int | float | str) else default
+    except (ValueError, OverflowError):
+        return default
+    return found if found > 0 else default
+
+
+def _has_token(answer: Mapping[str, Any]) -> bool:
+    token = answer.get("access_token")
+    return isinstance(token, str) and token != ""
+
+
+class _Spent(AuthError):
+    """The vendor does not take this token or code, now or later."""
 
 
 async def _posted(ctx: Context, url: str, form: Mapping[str, str], *, pending: bool = False) -> dict[str, Any]:
     """The JSON answer to a form; an OAuth error, in whatever status, as AuthError unless it says to wait."""
+    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
+
     answer = await ctx.send("POST", url, FORM, urlencode(form).encode())
     try:
         document = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except (ValueError, RecursionError):
         document = None
     said: dict[str, Any] = document if isinstance(document, dict) else {}
     error = said.get("error")
     if pending and error in ("authorization_pending", "slow_down"):
         return said
     if error in REFUSED or (error and pending) or answer.status in (400, 401):
-        again = f"log in again: vibeusage auth {ctx.id}"
-        raise AuthError(f"{answer.host} refused the login: {str(error)[:60]}", hint=again)
+        # an answer may hold what was sent
+        why = error if isinstance(error, str) and re.fullmatch(r"[a-z_]{1,40}", error) else f"status {answer.status}"
+        kind = _Spent if error in REFUSED else AuthError
+        raise kind(f"{answer.host} refused the login: {why}", hint=f"log in again: vibeusage auth {ctx.id}")
+    if answer.status == 429:
+        http.check(answer, ctx.now)
     if not 200 <= answer.status < 300:
         raise Unavailable(f"{answer.host} answered {answer.status}", hint="try again later")
     if error or not said:
@@ -185,13 +227,16 @@ def _instant_ms(instant: datetime) -> int:
 
 
 @contextlib.asynccontextmanager
-async def _lock(path: Path) -> AsyncGenerator[None]:
-    end = time.monotonic() + LOCK_WAIT_S
-    while True:
-        with files.lock(path, wait_s=0) as got:
-            if got:
-                yield
-                return
-        if time.monotonic() > end:
-            raise Unavailable("another program renews this login", hint="try again in a moment")
-        await asyncio.sleep(0.05)
+async def _lock() -> AsyncGenerator[None]:
+    """`vault.lock` without stopping the other tasks of this loop."""
+    end = time.monotonic() + vault.LOCK_WAIT_S
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(vault.lock(wait_s=0))
+                break
+            except Unavailable:
+                if time.monotonic() > end:
+                    raise
+            await asyncio.sleep(0.05)
+        yield

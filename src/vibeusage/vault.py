@@ -1,23 +1,24 @@
 """Our own secrets: one document per account and kind, in a 0600 file or in the desktop's keyring.
 
 `<config>/credentials/<account>/<kind>.json` holds the document, or says which keyring does. A keyring is
-opened only where a person waits, never in the background.
+opened only where a person waits, never in the background. Whoever changes a document holds `lock`.
 """
 
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from vibeusage import files, keystore, paths
-from vibeusage.errors import ConfigError, NotConfigured
+from vibeusage.errors import ConfigError, NotConfigured, StorageError, Unavailable
 from vibeusage.settings import Credentials
 
 KINDS = ("oauth", "session", "apikey", "admin")
+LOCK_WAIT_S = 10.0
 _MARK = "keyring"
 
 
@@ -47,6 +48,19 @@ def read(account: str, kind: str, *, foreground: bool) -> dict[str, Any] | None:
     return _decoded(keystore.read(account, kind, backend=backend) or b"")
 
 
+def lock_file() -> Path:
+    return paths.config_dir() / "credentials" / ".lock"
+
+
+@contextlib.contextmanager
+def lock(wait_s: float = LOCK_WAIT_S) -> Generator[None]:
+    """No login is renewed, stored or deleted by anybody else meanwhile. Raises Unavailable when it is not to be had."""
+    with files.lock(lock_file(), wait_s=wait_s) as got:
+        if not got:
+            raise Unavailable("another program renews a login just now", hint="try again in a moment")
+        yield
+
+
 def write(account: str, kind: str, document: Mapping[str, Any], backend: str) -> Entry:
     """Store the document in a file (backend "") or keyring; another place is emptied only afterwards.
 
@@ -57,10 +71,33 @@ def write(account: str, kind: str, document: Mapping[str, Any], backend: str) ->
     if backend:
         keystore.write(account, kind, data, backend=backend)
         data = msgspec.json.encode({_MARK: backend})
-    files.write_private(path, data)
+    try:
+        files.write_private(path, data)
+        if files.read_private(path) != data:
+            raise StorageError(f"{path} does not read as it was written", hint="check the disk")
+    except StorageError:
+        if backend and (before is None or before.backend != backend):  # nobody would find it there
+            with contextlib.suppress(StorageError):
+                keystore.delete(account, kind, backend=backend)
+        raise
     if before and before.backend not in ("", backend):
-        keystore.delete(account, kind, backend=before.backend)
+        _empty(before, Entry(account, kind, backend))
     return Entry(account, kind, backend)
+
+
+def _empty(old: Entry, new: Entry) -> None:
+    try:
+        keystore.delete(old.account, old.kind, backend=old.backend)
+    except StorageError as exc:
+        raise StorageError(
+            f"the secret is now in {place(new)}, but {place(old)} still has its copy: {exc}",
+            hint=f"remove the entry {keystore.SERVICE}, {old.account}/{old.kind}, in the keyring's own program",
+        ) from exc
+
+
+def place(known: Entry) -> str:
+    """Where a secret lies, for people."""
+    return f"keyring ({known.backend})" if known.backend else str(paths.credential_file(known.account, known.kind))
 
 
 def backend_of(settings: Credentials) -> str:
@@ -69,35 +106,42 @@ def backend_of(settings: Credentials) -> str:
 
 
 def rewrite(account: str, kind: str, document: Mapping[str, Any]) -> None:
-    """Replace a document where it lies."""
-    known = entry(account, kind)
-    write(account, kind, document, known.backend if known else "")
+    """Replace a document where it lies; one that was deleted meanwhile stays so."""
+    if known := entry(account, kind):
+        write(account, kind, document, known.backend)
 
 
 def delete(account: str, kind: str) -> bool:
-    """Remove the secret from file and keyring; whether there was one."""
-    known = entry(account, kind)
-    if known is None:
-        return False
-    if known.backend:
+    """Remove the secret from file and keyring, and what a killed writer left of it; whether there was one."""
+    known, path = entry(account, kind), paths.credential_file(account, kind)
+    if known and known.backend:
         keystore.delete(account, kind, backend=known.backend)
-    path = paths.credential_file(account, kind)
-    path.unlink(missing_ok=True)
+    torn = [path.parent / name for name in _all_names(path.parent) if name.startswith(path.name + files.TEMP_MARK)]
+    for each in (path, *torn):
+        _unlink(each)
     with contextlib.suppress(OSError):  # the folder goes with its last secret
         path.parent.rmdir()
-    return True
+    return known is not None or bool(torn)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise StorageError(f"{path} cannot be removed: {exc.strerror}", hint="check the rights of its folder") from exc
 
 
 def entry(account: str, kind: str) -> Entry | None:
-    """Where a secret lies, without opening a keyring."""
-    if not paths.credential_file(account, kind).exists():
+    """Where a secret lies, without opening a keyring, whatever the rights of its file."""
+    path = paths.credential_file(account, kind)
+    if not os.path.lexists(path):
         return None
-    backend = (_in_file(account, kind) or {}).get(_MARK)
+    backend = (_decoded(files.read_regular(path) or b"") or {}).get(_MARK)
     return Entry(account, kind, backend if isinstance(backend, str) else "")
 
 
 def entries() -> Iterator[Entry]:
-    """All secrets of ours, by account; rights that are too wide show when they are read."""
+    """All secrets of ours, by account."""
     folder = paths.config_dir() / "credentials"
     for account in sorted(_names(folder)):
         for name in sorted(_names(folder / account)):
@@ -113,8 +157,12 @@ def accounts(provider_id: str) -> list[str]:
 
 
 def _names(folder: Path) -> list[str]:
+    return [name for name in _all_names(folder) if files.TEMP_MARK not in name]
+
+
+def _all_names(folder: Path) -> list[str]:
     try:
-        return [found.name for found in os.scandir(folder) if files.TEMP_MARK not in found.name]
+        return os.listdir(folder)
     except OSError:
         return []
 
