@@ -142,8 +142,8 @@ def _sections(report: Report, *, verbose: bool) -> Iterator[tuple[str, list[Row]
 
 def _folder(folder: Folder) -> Row:
     free = "" if folder.free_bytes is None else f"{_size(folder.free_bytes)} free"
-    state = folder.mode if folder.exists else "is made when needed"
-    told = ", ".join(filter(None, (state if not folder.problem else "cannot be written to", free if folder.path else "")))
+    state = "cannot be written to" if folder.problem else folder.mode or "is made when needed"
+    told = ", ".join(filter(None, (state, free)))
     return Row("bad" if folder.problem else "good", folder.name, f"{folder.path} ({told})".strip())
 
 
