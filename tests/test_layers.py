@@ -14,7 +14,10 @@ ROWS = [
         *("context", "credentials", "oauth", "cookies", "cookiejars", "health", "programs"),
     ],
     ["providers"],
-    ["accounts", "fetch", "refresh", "demo", "timers", "job"],
+    [
+        *("accounts", "fetch", "refresh", "demo", "samples", "timers", "job"),
+        *("diagnosis", "faults", "findings", "mask"),
+    ],
     ["render", "terminal", "cli", "__main__"],
 ]
 # what a provider is, and where its logins are, is data of row 3 that row 2 reads

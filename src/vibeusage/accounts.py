@@ -3,6 +3,7 @@
 An account is named in config.toml (`[providers."claude@work"]`) or by a login stored under its name.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from vibeusage.config import Config, ProviderOptions
 from vibeusage.context import Context
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
+
+_OF_A_FOLDER = re.compile(r"claude@(.*-)?[0-9a-f]{8}")  # asked only where that folder is in force
 
 
 class Surroundings(NamedTuple):
@@ -63,7 +66,8 @@ def one(name: str, settings: Config, around: Surroundings) -> Context:
 def names_of(provider_id: str, settings: Config) -> list[str]:
     """The named accounts of a provider, in the order of config.toml, then those with a login only."""
     said = [name for name in settings.providers if name.partition("@")[0] == provider_id and "@" in name]
-    return list(dict.fromkeys([*said, *(name for name in vault.accounts(provider_id) if "@" in name)]))
+    stored = [name for name in vault.accounts(provider_id) if "@" in name and not _OF_A_FOLDER.fullmatch(name)]
+    return list(dict.fromkeys([*said, *stored]))
 
 
 def _named(name: str, settings: Config, around: Surroundings) -> list[Context]:

@@ -343,7 +343,8 @@ def _line_text(*, nobody_to_ask: bool) -> str:
         if extra := _overage_row(snapshot.overage, snapshot):
             periods["Extra usage"] = extra
         rows.append(table.period_rows({account: periods}))
-    due_at = cachefiles.NEVER if nobody_to_ask else gate.next_due_at(lambda account: is_shown(account, settings))
+    hidden = [account for account in gate.load() if not is_shown(account, settings)]
+    due_at = cachefiles.NEVER if nobody_to_ask else gate.next_due_at(hidden)
     head = table.row(table.LINE_MAGIC, table.VERSION, stamp, due_at)
     return head + "".join(rows)
 

@@ -7,7 +7,7 @@ offline is nobody's failure: it is tried again soon, then ever less often.
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from vibeusage import files, paths
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, Offline, RateLimited, StorageError, VibeusageError
 from vibeusage.models import FetchAttempt, FetchError, Instant
 
-SCHEMA = 2
+SCHEMA = 1
 FAILURES_ALLOWED = 3
 FAILURE_WINDOW = timedelta(minutes=10)
 CLOSED_FOR = timedelta(minutes=5)
@@ -97,9 +97,19 @@ def forget(account: str, *, exact: bool = False) -> None:
         save(kept)
 
 
-def next_due_at(is_asked: Callable[[str], bool]) -> int:
-    """Epoch seconds of the earliest due time of the accounts that are asked; 0 when nothing was ever asked."""
-    return min((int(gate.due_at.timestamp()) for name, gate in load().items() if is_asked(name)), default=0)
+def next_due_at(disabled: Collection[str]) -> int:
+    """Epoch seconds of the earliest due time but for the accounts named; 0 when nothing was ever asked."""
+    return min((int(gate.due_at.timestamp()) for name, gate in load().items() if name not in disabled), default=0)
+
+
+def settled(gates: dict[str, Gate]) -> dict[str, Gate]:
+    """Without the accounts that have no login, which are looked at in every round anyway, if there are others."""
+    there = {
+        name: gate
+        for name, gate in gates.items()
+        if not gate.error or gate.error.category != NotConfigured.category
+    }
+    return there or gates
 
 
 def is_due(gate: Gate | None, interval_s: int, now: datetime) -> bool:

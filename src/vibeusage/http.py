@@ -5,6 +5,7 @@ No error names more than the host: URLs, headers and bodies may hold what is nob
 """
 
 import asyncio
+import contextlib
 import email.utils
 import os
 import random
@@ -55,8 +56,11 @@ class _Threads(ThreadPoolExecutor):
 def tls() -> ssl.SSLContext:
     """To be made once a run: loading the certificates takes longer than all else here.
 
+    In a running loop, look-ups of names will not be waited for at its end.
     Raises ConfigError when the file of certificates that the environment names is none.
     """
+    with contextlib.suppress(RuntimeError):  # no loop is running
+        asyncio.get_running_loop().set_default_executor(_Threads())
     try:
         return httpx.create_ssl_context()
     except OSError as exc:  # an SSLError is one
@@ -69,7 +73,6 @@ def open_client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext
 
     Raises ConfigError when the environment names a proxy of a kind that cannot be used.
     """
-    asyncio.get_running_loop().set_default_executor(_Threads())
     try:
         return _client(timeout_s, hosts, verify)
     except (ValueError, ImportError, httpx.InvalidURL) as exc:

@@ -10,7 +10,6 @@ import re
 import shutil
 import signal
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from pathlib import Path
 
 from vibeusage import files, paths
 from vibeusage.errors import NotConfigured, ShapeError, StorageError, Unavailable
@@ -32,8 +31,17 @@ def find(name: str, environ: Mapping[str, str]) -> str | None:
     """The program on PATH, or where it usually is: prompts, cron and launchd have a short PATH."""
     home = environ.get("HOME", "")
     places = [place.replace("~", home, 1) for place in USUAL_PLACES if home or not place.startswith("~")]
-    versions = sorted(Path(home, ".nvm/versions/node").glob("*/bin"), reverse=True) if home else []
-    return shutil.which(name, path=os.pathsep.join([environ.get("PATH", os.defpath), *places, *map(str, versions)]))
+    return shutil.which(name, path=os.pathsep.join([environ.get("PATH", os.defpath), *places, *_node_places(home)]))
+
+
+def _node_places(home: str) -> list[str]:
+    """The programs of each Node.js that nvm has installed, newest first."""
+    folder = os.path.join(home, ".nvm/versions/node")
+    try:
+        names = os.listdir(folder) if home else []
+    except OSError:
+        return []
+    return [os.path.join(folder, name, "bin") for name in sorted(names, reverse=True)]
 
 
 async def run(argv: Sequence[str], environ: Mapping[str, str]) -> bytes:

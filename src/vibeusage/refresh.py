@@ -58,6 +58,8 @@ def refresh(
                 return None
             raise Unavailable("another refresh has been at work for a minute", hint="try again in a moment")
         cache.tidy(time.time())
+        for ctx in chosen:
+            ctx.now = datetime.now(UTC)  # the lock may have taken a minute
         gates = gate.load()
         due = [ctx for ctx in chosen if not if_due or _is_due(ctx, gates)]
         looked = not wanted and _postponed({ctx.id for ctx in chosen}, gates, settings.fetch.interval_s)
@@ -68,7 +70,7 @@ def refresh(
         outcomes = _ask_all(askings, gates, on_start, on_done)
         try:
             if due or looked:
-                gate.save(gates)
+                gate.save(gate.settled(gates))
         except StorageError as exc:
             problem = problem or exc
         cache.compile_line(nobody_to_ask=not chosen)
@@ -160,7 +162,11 @@ async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done
             started = time.monotonic()
             answered = await asking.answer(verify)
         on_done(asking.ctx.id)
-        return _finished(asking, answered, time.monotonic() - started, gates)
+        outcome = _finished(asking, answered, time.monotonic() - started, gates)
+        if gates[asking.ctx.id].holds:
+            with contextlib.suppress(StorageError):  # told at the end; whoever is killed before forgets no cool-down
+                gate.save(gates)
+        return outcome
 
     return list(await asyncio.gather(*map(ask, askings)))
 

@@ -172,8 +172,11 @@ def _in_file(account: str, kind: str) -> dict[str, Any] | None:
     try:
         if stat.S_IMODE(path.lstat().st_mode) & 0o077 and not path.is_symlink():
             raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as exc:
+        look = f"check its rights: ls -ld {path.parent}"
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}", hint=look) from exc
     return _decoded(files.read_private(path) or b"")
 
 

@@ -98,7 +98,7 @@ def test_3_the_network_or_the_vendor(five, world, run, answer):
 
 
 def test_3_no_way_out(five, run):
-    dead = {name: "http://127.0.0.1:9" for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")}
+    dead = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
     assert run("refresh", "claude", env=dead).returncode == 3
 
 

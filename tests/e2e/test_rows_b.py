@@ -554,19 +554,27 @@ def snapshot(used: float, account: str | None = None) -> UsageSnapshot:
     )
 
 
+def keep(found: UsageSnapshot, login: credentials.Login) -> None:
+    """As the engine does with a good answer: what another account has left goes first."""
+    known = cache.owner_of(found.id)
+    if known and known != login.owner_fingerprint:
+        cache.clear(found.id, exact=True)
+    cache.keep(found, login.owner_fingerprint, is_partial=False, now=datetime.now(UTC))
+
+
 def test_b12_another_owner_of_the_same_place_starts_anew(cache_dir):
     mine = credentials.Login("token-1", "there", is_ours=False, owner="uuid-of-mine")
     renewed = credentials.Login("token-2", "there", is_ours=False, owner="uuid-of-mine")
     yours = credentials.Login("token-3", "there", is_ours=False, owner="uuid-of-yours")
     now = int(time.time())
     row = ("5h", 18_000, 42.0, now + 7_300, now, "statusline", "window")
-    refresh._keep(snapshot(10), mine)
+    keep(snapshot(10), mine)
     cache.save_snapshot(snapshot(70, "other-12345678"), "somebody")
     for account in ("claude", "claude@other-12345678"):
         observe.record(str(cache_dir), (account, {"Session (5h)": row}, "s", "1"), now)
-    refresh._keep(snapshot(20), renewed)
+    keep(snapshot(20), renewed)
     assert cache.observed(now).keys() == {"claude", "claude@other-12345678"}  # a renewed token is the same account
-    refresh._keep(snapshot(30), yours)
+    keep(snapshot(30), yours)
     assert cache.observed(now).keys() == {"claude@other-12345678"}
     kept = cache.load_snapshots()
     assert {name: found.periods[0].utilization for name, found in kept.items()} == {
@@ -601,7 +609,7 @@ def test_b12_a_profile_of_its_own_is_asked_under_its_own_name(cache_dir, config_
 def test_b12_an_account_out_of_reach_does_not_start_a_refresher_every_minute(cache_dir, config_dir, server, vibeusage):
     faults.log_in(config_dir, server.url)
     assert vibeusage("refresh").returncode == 0
-    late = gate.Gate(due_at=datetime.fromtimestamp(time.time() - 60, UTC), fingerprint="x")
+    late = gate.Gate(due_at=datetime.fromtimestamp(time.time() - 60, UTC))
     gate.save({**gate.load(), "claude@other-12345678": late})
     vibeusage("refresh", "--if-due", "--quiet")
     assert gate.next_due_at(()) > time.time() + 200
