@@ -15,7 +15,7 @@ import msgspec
 
 from vibeusage import cache
 from vibeusage.config import Config, ProviderOptions
-from vibeusage.errors import ConfigError, StorageError
+from vibeusage.errors import ConfigError, RateLimited, StorageError, StrategyError
 from vibeusage.providers.spec import Provider
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Context:
         self.sees_tool = sees_tool
         self.environ = _own(environ, provider, options)
         self.client: httpx.AsyncClient | None = None
+        self.limited: RateLimited | None = None  # also when whoever asked could do without the answer
 
     def __repr__(self) -> str:
         return f"Context({self.id!r})"
@@ -118,7 +119,14 @@ class Context:
 
         if self.client is None:
             raise RuntimeError("asked before the engine opened a client")
-        return await http.send(self.client, method, url, headers=headers, content=content)
+        answer = await http.send(self.client, method, url, headers=headers, content=content)
+        try:
+            http.check(answer, self.now)
+        except RateLimited as exc:
+            self.limited = exc
+        except StrategyError:
+            pass  # for whoever asked to judge
+        return answer
 
 
 def _own(environ: Mapping[str, str], provider: Provider, options: ProviderOptions) -> dict[str, str]:

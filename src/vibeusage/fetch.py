@@ -9,7 +9,7 @@ import ssl
 import time
 import traceback
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -67,6 +67,7 @@ class Asking:
     def __init__(self, ctx: Context, known: gate.Gate | None, *, local_last: bool = False) -> None:
         self.ctx = ctx
         self.gate = known
+        self.began = time.monotonic()
         self.attempts: list[FetchAttempt] = []
         self.errors: list[VibeusageError] = []
         self.found = _candidates(ctx)
@@ -116,7 +117,7 @@ class Asking:
                 usage = await self._attempt(one, left if place == len(self.usable) - 1 else left * SHARE)
                 if usage is not None:
                     return self._answered(one, usage)
-                if isinstance(self.errors[-1], RateLimited | ConfigError):
+                if self.ctx.limited or isinstance(self.errors[-1], RateLimited | ConfigError):
                     break
         return self._round(self._telling())
 
@@ -141,6 +142,7 @@ class Asking:
 
     async def _attempt(self, one: Candidate, seconds: float) -> Usage | None:
         started, strategy = time.monotonic(), one.strategy
+        asked_at = datetime.now(UTC)
         login = one.login or Login("", strategy.name, is_ours=False)
         try:
             async with asyncio.timeout(max(0.0, seconds)):
@@ -151,20 +153,25 @@ class Asking:
             )
         except VibeusageError as exc:
             error = _with_hint(exc, self.ctx, login)
-        except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as exc:
-            error = ShapeError(
-                f"{self.ctx.display_name} sent an answer we do not understand: {str(exc)[:100]}",
-                hint="the vendor may have changed it; a newer vibeusage may know it",
-            )
         else:
             took_ms = int((time.monotonic() - started) * 1000)
             self.attempts.append(FetchAttempt(strategy=strategy.name, success=True, duration_ms=took_ms))
-            return usage
+            if self.ctx.limited:  # of a request that the numbers can do without
+                self._hold_back(one, self.ctx.limited)
+            # an answer may be late: what it says is as old as the question
+            return msgspec.structs.replace(usage, observed_at=usage.observed_at or asked_at)
         self._record(strategy, error, time.monotonic() - started)
         if not _is_local(strategy):
-            fingerprint = one.login.fingerprint if one.login else ""
-            self.gate = gate.hold(self.gate, strategy.name, fingerprint, error, self.ctx.now)
+            self._hold_back(one, self.ctx.limited or error)
         return None
+
+    def _hold_back(self, one: Candidate, error: VibeusageError) -> None:
+        """What `error` forbids, from now on: a server counts its seconds from when it answers, `ctx.now` is before."""
+        late = timedelta(seconds=time.monotonic() - self.began)
+        if isinstance(error, RateLimited):
+            error.retry_at += late
+        fingerprint = one.login.fingerprint if one.login else ""
+        self.gate = gate.hold(self.gate, one.strategy.name, fingerprint, error, self.ctx.now + late)
 
     def _in_order(self) -> tuple[FetchAttempt, ...]:
         places = [one.strategy.name for one in self.found]
@@ -207,10 +214,22 @@ class Asking:
 
 
 async def _asked(strategy: Strategy, ctx: Context, login: Login) -> Usage:
-    from vibeusage import oauth, programs
+    from vibeusage import oauth
 
     if oauth.needs_renewal(login, ctx.now):
         login = await oauth.renewed(login, ctx)
+    try:
+        usage = await _told(strategy, ctx, login)
+    except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as exc:
+        raise _not_understood(ctx, "it repeats the login" if login.is_in(str(exc)) else str(exc)[:100]) from exc
+    if login.is_in(msgspec.json.encode(usage).decode(), token_only=True):
+        raise _not_understood(ctx, "it repeats the login")
+    return usage
+
+
+async def _told(strategy: Strategy, ctx: Context, login: Login) -> Usage:
+    from vibeusage import programs
+
     match strategy:
         case Http():
             url = ctx.base(f"https://{ctx.provider.hosts[0]}", login) + strategy.path
@@ -220,6 +239,13 @@ async def _asked(strategy: Strategy, ctx: Context, login: Login) -> Usage:
             return strategy.parse(await programs.run(strategy.argv, ctx.environ), ctx)
         case Func():
             return await strategy.fetch(ctx, login)
+
+
+def _not_understood(ctx: Context, why: str) -> ShapeError:
+    return ShapeError(
+        f"{ctx.display_name} sent an answer we do not understand: {why}",
+        hint="the vendor may have changed it; a newer vibeusage may know it",
+    )
 
 
 def _strategies(ctx: Context) -> Iterator[Strategy]:
