@@ -28,6 +28,8 @@ def num(value: object) -> float | None:
         number = float(value)
     except OverflowError as exc:
         raise ValueError("a number out of range") from exc
+    except ValueError:  # its text would repeat what was sent
+        raise ValueError("text where a number belongs") from None
     if not math.isfinite(number):
         raise ValueError("a number that is not finite")
     return number
@@ -50,6 +52,8 @@ def percent_of(used: object, limit: object) -> float | None:
 def percent_left(value: object) -> float | None:
     """Percent used from percent remaining; more than all remaining is none used."""
     left = num(value)
+    if left is not None and left > MOST_PERCENT:
+        raise ValueError(f"{left:g} percent left")
     return None if left is None else percent(max(0.0, 100 - left))
 
 
