@@ -19,6 +19,7 @@ async def nothing(ctx, login):
     raise AssertionError("nobody asks here")
 
 
+PLACES = (Env("ACME_TOKEN"), Stored(kind="oauth"), JsonFile(path="$ACME_HOME/auth.json", key="token"))
 ACME = Provider(
     id="acme",
     name="Acme",
@@ -27,11 +28,7 @@ ACME = Provider(
     login_hint="log in with `acme login`",
     folders={"ACME_HOME": "~/.acme"},
     strategies=(
-        Func(
-            name="oauth",
-            fetch=nothing,
-            login=(Env("ACME_TOKEN"), Stored(kind="oauth"), JsonFile(path="$ACME_HOME/auth.json", key="token")),
-        ),
+        Func(name="oauth", fetch=nothing, login=PLACES),
         Func(name="sessions", fetch=nothing, is_local=True),
     ),
 )
@@ -179,7 +176,7 @@ def test_what_a_status_line_says_of_a_named_folder_is_shown_under_its_name(setti
 def test_a_login_hides_its_token_wherever_it_is_printed(acme, settings, home):
     write_login(home / ".acme", "canary")
     (ctx,) = chosen(settings(""))
-    login = credentials.find(ACME.strategies[0].login, ctx)  # ty: ignore[unresolved-attribute]
+    login = credentials.find(PLACES, ctx)
     assert login.token == "canary"
     assert "canary" not in f"{login!r} {login} {Asking(ctx, None).found!r} {ctx!r}"
     assert len(login.fingerprint) == 16

@@ -194,7 +194,7 @@ MISTAKES = [
     ("enabled_providers = 'claude'", "enabled_providers", 'is "claude", not a list', "config set enabled_providers"),
     ("enabled_providers = []", "enabled_providers", "is [], not a list", "config set enabled_providers"),
     ("[fetch]\nmax_concurrent = 0", "fetch.max_concurrent", "is 0, not a whole number from 1", "max_concurrent 5"),
-    ("[fetch]\nidle_interval_s = 9", "fetch.idle_interval_s", "is 9, not a whole number from 300", "idle_interval_s 3600"),
+    ("[fetch]\nidle_interval_s = 9", "fetch.idle_interval_s", "is 9, not a whole number", "idle_interval_s 3600"),
     ("[credentials]\nuse_keyring = 1", "credentials.use_keyring", "is 1, not true or false", "use_keyring true"),
     (
         "[credentials]\nkeyring_backend = 'plain'",

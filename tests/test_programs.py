@@ -96,7 +96,8 @@ def _gone(pid: int) -> bool:
 
 
 def test_a_program_that_hangs_is_ended_with_its_helpers_that_hold_the_pipe(program, tmp_path):
-    environ = program(f"trap '' TERM\nsleep 300 & echo $! >{tmp_path}/helper\necho $$ >{tmp_path}/main\nwait\nsleep 300")
+    pids = f"sleep 300 & echo $! >{tmp_path}/helper\necho $$ >{tmp_path}/main"
+    environ = program(f"trap '' TERM\n{pids}\nwait\nsleep 300")
     with pytest.raises(TimeoutError):
         run(environ, within=1.0)
     end = time.monotonic() + 5

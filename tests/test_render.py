@@ -14,7 +14,7 @@ from colours import seen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibeusage import render
+from vibeusage import render, terminal
 from vibeusage.escape import width
 from vibeusage.models import (
     Balance,
@@ -46,7 +46,7 @@ def utc(monkeypatch):
 
 
 def a_style(columns=80, *, color=False, cells=BLOCKS, remaining=False):
-    return render.Style(
+    return terminal.Style(
         color=color, cells=cells, remaining=remaining, stale_after=timedelta(hours=1), columns=columns
     )
 

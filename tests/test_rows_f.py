@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wcwidth import wcswidth, wcwidth
 
-from vibeusage import cli, escape, items, render, segment, table, view
+from vibeusage import cli, escape, items, render, segment, table, terminal, view
 from vibeusage.line import ASSISTANTS, TARGETS
 from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 
@@ -197,8 +197,8 @@ def test_f1_usage_prints_nothing_but_our_own_codes():
             identity=ProviderIdentity(email=email, organization=organization, plan=plan),
             overage=OverageUsage(used=Decimal(5), limit=Decimal(10), currency=currency),
         )
-        style = render.Style(color=color, cells=("█", "░"), remaining=remaining, stale_after=timedelta(hours=1))
-        text = render.snapshots([snapshot], style, now, verbose=True)
+        style = terminal.Style(color=color, cells=("█", "░"), remaining=remaining, stale_after=timedelta(hours=1))
+        text = render.usage([render.Entry(id=account, name=provider, snapshot=snapshot)], style, now, verbose=True)
         for row in text.split("\n"):
             assert not BIDI_OR_INVISIBLE.search(seen("ansi" if color else "plain", row))
 

@@ -24,8 +24,6 @@ from vibeusage.models import (
     UsageSnapshot,
 )
 from vibeusage.terminal import Line, Style, cells_of, cut, padded, painted, plain, wrapped
-from vibeusage.terminal import glyphs as glyphs
-from vibeusage.terminal import use_color as use_color
 
 BOXES_FROM, PAIRS_FROM, WIDEST_BOX, BETWEEN = 60, 160, 110, 2
 BARS = (40, 30, 20, 16, 12, 10, 8, 6, 0)
@@ -52,11 +50,6 @@ def money(amount: Decimal, currency: str) -> str:
     if currency == "USD":
         return f"${amount:.2f}"
     return f"{amount:.2f} {plain(currency)}" if len(currency) == 3 else f"{amount:f} {plain(currency)}"
-
-
-def snapshots(found: Iterable[UsageSnapshot], style: Style, now: datetime, *, verbose: bool = False) -> str:
-    entries = [Entry(id=snapshot.provider, name=snapshot.id, snapshot=snapshot) for snapshot in found]
-    return usage(entries, style, now, verbose=verbose)
 
 
 def usage(entries: Iterable[Entry], style: Style, now: datetime, *, verbose: bool = False) -> str:

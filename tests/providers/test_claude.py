@@ -461,7 +461,9 @@ async def test_the_identity_is_asked_for_where_no_file_has_it_and_its_failing_co
 
 
 @pytest.mark.anyio
-async def test_an_identity_that_is_slow_in_coming_is_not_waited_for(context, respx_mock, fixture_bytes, put, monkeypatch):
+async def test_an_identity_that_is_slow_in_coming_is_not_waited_for(
+    context, respx_mock, fixture_bytes, put, monkeypatch
+):
     async def never(request):
         await asyncio.Event().wait()
 

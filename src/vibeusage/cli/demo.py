@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from vibeusage import demo, escape, render, samples
+from vibeusage import demo, escape, samples, terminal
 from vibeusage.errors import VibeusageError
 
 NEXT = """What to do next
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     ended: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: ended.append(number))
-    color = render.use_color(sys.stdout, os.environ, forbidden=args.no_color)
+    color = terminal.use_color(sys.stdout, os.environ, forbidden=args.no_color)
     try:
         with demo.server() as base_url, demo.home(base_url) as environ:
             if args.no_color:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import config, escape, health, pace, providers, render
+from vibeusage import config, escape, health, pace, providers, render, terminal
 from vibeusage.errors import ConfigError, Unavailable
 from vibeusage.models import ProviderStatus, StatusLevel
 from vibeusage.providers.spec import Provider
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         document = {"schema": 1, "fetched_at": now, "statuses": statuses}
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
     else:
-        print(_table(statuses, now, color=render.use_color(sys.stdout, os.environ, forbidden=args.no_color)))
+        print(_table(statuses, now, color=terminal.use_color(sys.stdout, os.environ, forbidden=args.no_color)))
     return _exit_code(asked.values())
 
 
@@ -80,7 +80,7 @@ def _exit_code(asked: Iterable[ProviderStatus]) -> int:
 def _table(statuses: dict[str, ProviderStatus], now: datetime, *, color: bool) -> str:
     if not statuses:
         return "no provider is enabled"
-    in_ascii = render.glyphs(sys.stdout)[0].isascii()
+    in_ascii = terminal.glyphs(sys.stdout)[0].isascii()
     width = max(map(len, statuses))
     rows = [_row(name.ljust(width), status, now, color=color, in_ascii=in_ascii) for name, status in statuses.items()]
     text = "\n".join(rows)
