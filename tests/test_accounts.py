@@ -180,3 +180,14 @@ def test_a_login_hides_its_token_wherever_it_is_printed(acme, settings, home):
     assert login.token == "canary"
     assert "canary" not in f"{login!r} {login} {Asking(ctx, None).found!r} {ctx!r}"
     assert len(login.fingerprint) == 16
+
+
+def test_a_login_locked_away_in_a_keyring_leaves_the_next_place_to_the_background(acme, settings, config_dir, home):
+    found = settings("")
+    store(config_dir, "acme", "unused")
+    (config_dir / "credentials" / "acme" / "oauth.json").write_text('{"keyring": "secret-service"}')
+    (ctx,) = chosen(found)
+    (oauth, _) = Asking(ctx, None).found
+    assert "lies in the keyring" in str(oauth.error)
+    write_login(home / ".acme", "of the tool")
+    assert logins(ctx)["oauth"] == "of the tool"
