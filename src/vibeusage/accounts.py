@@ -14,6 +14,7 @@ from vibeusage.context import Context
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
 
+_NAME = re.compile(r"[a-z0-9-]+(@\w[\w.-]{0,63})?", re.ASCII)  # it is the name of a file and of a folder, too
 _OF_A_FOLDER = re.compile(r"claude@(.*-)?[0-9a-f]{8}")  # asked only where that folder is in force
 
 
@@ -46,12 +47,20 @@ def enabled(settings: Config, environ: Mapping[str, str]) -> list[str]:
 
 
 def provider_of(name: str) -> str:
-    """The provider's id in `claude` or `claude@work`. Raises ConfigError when there is none of that name."""
+    """The provider's id in `claude` or `claude@work`.
+
+    Raises ConfigError when there is none of that name, or what stands behind the @ is no name.
+    """
     provider_id = name.partition("@")[0]
     if provider_id not in providers.IDS:
         raise ConfigError(
             f"{clean(name, 60)!r} is not a provider or command",
             hint=f"providers: {', '.join(providers.IDS)}; commands: vibeusage --help",
+        )
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{clean(name, 60)!r} is not a name for an account",
+            hint=f"behind the @ stand letters, digits and . _ -, such as {provider_id}@work",
         )
     return provider_id
 
@@ -59,8 +68,7 @@ def provider_of(name: str) -> str:
 def one(name: str, settings: Config, around: Surroundings) -> Context:
     """The account of this name, whether or not it is known yet: a login may be about to be stored for it."""
     provider_of(name)
-    known = {ctx.id: ctx for ctx in _named(name, settings, around)}
-    return known.get(name) or _context(name, settings, around)
+    return _context(name, settings, around)
 
 
 def names_of(provider_id: str, settings: Config) -> list[str]:

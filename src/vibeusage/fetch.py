@@ -61,16 +61,24 @@ class Round(NamedTuple):
 class Asking:
     """One account while it is asked. `usable` are the strategies that may be, in order.
 
-    With `local_last` what lies on this machine is only the way out: somebody wants it asked now.
+    `found` are all of them unless given. With `local_last` what lies on this machine is only the way out:
+    somebody wants it asked now.
     """
 
-    def __init__(self, ctx: Context, known: gate.Gate | None, *, local_last: bool = False) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        known: gate.Gate | None,
+        *,
+        found: list[Candidate] | None = None,
+        local_last: bool = False,
+    ) -> None:
         self.ctx = ctx
         self.gate = known
         self.began = time.monotonic()
         self.attempts: list[FetchAttempt] = []
         self.errors: list[VibeusageError] = []
-        self.found = _candidates(ctx)
+        self.found = _candidates(ctx) if found is None else found
         if local_last:
             self.found.sort(key=lambda one: _is_local(one.strategy))
         self.usable = [one for one in self.found if self._may_ask(one)]

@@ -55,6 +55,13 @@ def main(argv: list[str]) -> int:
         what = f"{exc.filename} cannot be used" if exc.filename else "the output cannot be written"
         _complain(f"{what}: {exc.strerror}")
         return 1
+    except Exception as exc:  # its text may hold anything, a secret too: only its kind and place are told
+        import traceback  # an eighth of an interpreter start
+
+        frame = traceback.extract_tb(exc.__traceback__)[-1]
+        what = f"a mistake in vibeusage ({type(exc).__name__}) at {frame.filename}:{frame.lineno} {frame.name}"
+        _complain(f"{what}\nplease report it, with what `vibeusage doctor` prints")
+        return 1
 
 
 def _complain(text: str) -> None:

@@ -180,10 +180,7 @@ def check(ctx: Context, secret: Secret, kept: dict[str, Any]) -> str:
 
     strategy = next(one for one in ctx.provider.strategies if one.name == secret.strategy)
     login = Login(kept[secret.key], "what was given", is_ours=True, owner=kept["owner"], data=kept)
-    asking = fetch.Asking(ctx, None)
-    asking.found = asking.usable = [fetch.Candidate(strategy, login, None)]
-    asking.errors.clear()  # those of the logins that were there before
-    asking.attempts.clear()
+    asking = fetch.Asking(ctx, None, found=[fetch.Candidate(strategy, login, None)])
     answered = asyncio.run(asking.answer(http.tls()))
     if answered.error:
         raise answered.error

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from vibeusage import accounts, cache, gate, keystore, providers, vault
-from vibeusage.config import Config, ProviderOptions
+from vibeusage.config import Config
 from vibeusage.context import Context
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
@@ -22,7 +22,6 @@ from vibeusage.providers.spec import Command, Cookie, Env, Place, Provider, Secr
 EXIT_USAGE = 4
 LIMIT = 64 << 10
 TTY_LIMIT = 1023 if sys.platform == "darwin" else 4095  # where a terminal cuts a line without a word
-ACCOUNT = re.compile(r"[a-z0-9-]+(@\w[\w.@-]{0,63})?")
 
 
 def guard(parser: argparse.ArgumentParser, usage: str) -> None:
@@ -44,20 +43,12 @@ def refused(command: str) -> ConfigError:
 
 
 def account(name: str, settings: Config, around: accounts.Surroundings) -> Context:
-    """The account, which need not exist before; its name becomes that of a folder."""
+    """The account, which need not exist before; a name that is none is not repeated."""
     check_provider(name)
-    if not ACCOUNT.fullmatch(name):
-        raise ConfigError(
-            "that is not a name for an account",
-            hint="behind the @ stand letters, digits and . _ -, such as claude@work",
-        )
     try:
         return accounts.one(name, settings, around)
-    except ConfigError:  # a new one, which sees nothing of the tool's own login
-        provider, options = providers.load(name.partition("@")[0]), ProviderOptions()
-        return Context(
-            provider, id=name, settings=settings, options=options, sees_tool=False, **around._asdict()
-        )
+    except ConfigError as exc:
+        raise ConfigError("that is not a name for an account", hint=exc.hint) from None
 
 
 def check_provider(name: str) -> None:

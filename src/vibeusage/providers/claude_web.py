@@ -17,7 +17,7 @@ import msgspec
 from vibeusage import vault
 from vibeusage.context import Context
 from vibeusage.credentials import Login
-from vibeusage.errors import AuthError, StrategyError
+from vibeusage.errors import AuthError, StorageError, StrategyError, Unavailable
 from vibeusage.models import Balance, OverageUsage, ProviderIdentity, Usage
 from vibeusage.providers import fields
 from vibeusage.providers.claude_usage import month_end, plan, read_usage
@@ -96,12 +96,20 @@ def _asker(ctx: Context, login: Login) -> "Ask":
         answer = await ctx.send("GET", base + path, headers)
         found = RENEWED.search("; ".join(answer.headers.get_list("set-cookie")))
         if found and answer.status < 400 and found[0] != headers["Cookie"]:
-            headers["Cookie"] = found[0]
+            sent, headers["Cookie"] = headers["Cookie"].partition("=")[2], found[0]
             if login.kind == "session":
-                vault.rewrite(ctx.id, "session", {**login.data, "session_key": found[1]})
+                _keep_renewed(ctx, login.kind, sent, found[1])
         return answer
 
     return ask
+
+
+def _keep_renewed(ctx: Context, kind: str, sent: str, renewed: str) -> None:
+    """Store it in the place of the key that was sent, unless somebody has stored another one since."""
+    with contextlib.suppress(Unavailable, StorageError), vault.lock(wait_s=1.0):
+        known = vault.read(ctx.id, kind, foreground=ctx.foreground)
+        if known and known.get("session_key") == sent:
+            vault.rewrite(ctx.id, kind, {**known, "session_key": renewed})
 
 
 async def _usage(ctx: Context, login: Login, ask: "Ask") -> tuple[str, bytes]:
