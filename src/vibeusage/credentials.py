@@ -1,6 +1,7 @@
 """Logins: the environment, our own store, then the vendor tool's files, which are only ever read."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -15,6 +16,7 @@ from vibeusage.errors import AuthError, NotConfigured
 from vibeusage.providers.spec import Cookie, Env, Grant, JsonFile, Place, Read, Stored
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+LEAST_SECRET = 16  # a shorter text may stand anywhere
 
 
 class NoLogin(NotConfigured):
@@ -64,14 +66,22 @@ class Login:
         """Tells one account from another: the vendor's account id where known, else the login."""
         return _digest(self.owner or self.token)
 
+    def is_in(self, text: str, *, token_only: bool = False) -> bool:
+        """Whether `text` repeats the token, or any long text that stood beside it, in whatever spelling."""
+        beside = () if token_only else _texts(self.data)
+        known = {_bare(each) for each in (self.token, *beside) if len(each) >= LEAST_SECRET}
+        said = _bare(text)
+        return any(each in said for each in known if each)
+
 
 def find(places: tuple[Place, ...], ctx: Context) -> Login:
     """The first usable login among `places`, in their order; an empty value counts as absent.
 
-    Raises NoLogin if there is none, AuthError if all there are have expired, ConfigError if a
-    file of ours is readable by others.
+    Raises NoLogin if there is none, what is wrong with the first if none is usable (AuthError when it has
+    expired, NotConfigured when only a person may open its keyring), ConfigError if a file of ours is
+    readable by others.
     """
-    expired: AuthError | None = None
+    unusable: AuthError | NotConfigured | None = None
     looked = []
     for place in places:
         if is_closed(place, ctx):
@@ -79,13 +89,13 @@ def find(places: tuple[Place, ...], ctx: Context) -> Login:
         looked.append(where(place, ctx))
         try:
             login = _look(place, ctx)
-        except AuthError as exc:
-            expired = expired or exc
+        except (AuthError, NotConfigured) as exc:
+            unusable = unusable or exc
             continue
         if login:
             return login
-    if expired:
-        raise expired
+    if unusable:
+        raise unusable
     raise NoLogin("no login was found", hint="looked in " + ", ".join(filter(None, looked)))
 
 
@@ -206,6 +216,20 @@ def check_expiry(milliseconds: object, place: str, now: datetime, command: str =
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(each)
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone: what a parser makes of a word changes the rest."""
+    return re.sub(r"[\W_]|%[0-9A-Fa-f]{2}", "", text).casefold()
 
 
 def _digest(text: str) -> str:
