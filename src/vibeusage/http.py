@@ -7,6 +7,7 @@ No error names more than the host: URLs, headers and bodies may hold what is nob
 import asyncio
 import contextlib
 import email.utils
+import logging
 import os
 import random
 import ssl
@@ -25,6 +26,10 @@ AGENT = "vibeusage"
 TRIES = 3
 FIRST_PAUSE_S = 0.4
 PASSING = (408, 500, 502, 503, 504)
+
+
+for library in ("httpx", "httpcore"):  # they log addresses with their queries, and cookies
+    logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 class Answer(NamedTuple):
