@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from vibeusage import credentials, http, vault
+from vibeusage import credentials, files, http, vault
 from vibeusage.config import Config, ProviderOptions
 from vibeusage.context import Context
 from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured, RateLimited, ShapeError, Unavailable
@@ -255,6 +255,31 @@ def test_the_database_of_a_running_app_is_read_with_its_journal_and_left_as_it_i
     with closing(write_state(path, STATE, journal="wal")):
         assert path.with_name("state.vscdb-wal").stat().st_size > 0
         assert found(APP, context()) == (TOKEN, "user_01INVENTED", False, NOTED)
+
+
+def test_a_database_too_large_to_copy_is_read_without_its_journal(home, context, monkeypatch):
+    path = home / LINUX
+    write_state(path, STATE, journal="wal").close()
+    monkeypatch.setattr(cursor_login, "COPY_LIMIT", path.stat().st_size - 1)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE ItemTable SET value = 'newer' WHERE key = 'cursorAuth/cachedEmail'")
+        database.commit()
+        assert found(APP, context())[3] == NOTED
+
+
+def test_a_database_that_changes_while_it_is_copied_is_not_believed(home, context, monkeypatch):
+    path, read = home / LINUX, files.read_regular
+
+    def busy(place, **options):
+        data = read(place, **options)
+        with place.open("ab") as stream:
+            stream.write(b"x")
+        return data
+
+    with closing(write_state(path, STATE, journal="wal")):
+        monkeypatch.setattr(files, "read_regular", busy)
+        with pytest.raises(Unavailable, match="changed while it was read"):
+            credentials.find(APP.login, context())
 
 
 def test_the_database_of_a_closed_app_gets_no_file_beside_it(home, context):
