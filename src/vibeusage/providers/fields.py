@@ -16,6 +16,7 @@ from vibeusage.models import PeriodType
 
 MOST_PERCENT = 1_000_000.0
 MOST_MONEY = Decimal(10) ** 12
+YEARS = range(2000, 2200)  # of times that are meant; 0001 and 9999 are what programs write for none and never
 
 
 def num(value: object) -> float | None:
@@ -58,19 +59,32 @@ def percent_left(value: object) -> float | None:
 
 
 def instant(value: object) -> datetime | None:
-    """Aware UTC from ISO 8601 with an offset, a bare date, or epoch seconds or milliseconds; 0 means none."""
+    """Aware UTC from ISO 8601 with an offset, a bare date, or epoch seconds or milliseconds.
+
+    None for 0 and for a year that stands for none or never.
+    """
     if value is None or value == "":
         return None
     if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
-        try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
-            raise ValueError("a time in no form we know") from None
-        if len(value) == len("2026-10-01"):
-            return found.replace(tzinfo=UTC)
-        if found.tzinfo is None:
-            raise ValueError("a time without an offset")
-        return found.astimezone(UTC)
+        found: datetime | None = _written(value)
+    else:
+        found = _counted(value)
+    return found if found and found.year in YEARS else None
+
+
+def _written(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("a time in no form we know") from None
+    if len(text) == len("2026-10-01"):
+        return found.replace(tzinfo=UTC)
+    if found.tzinfo is None:
+        raise ValueError("a time without an offset")
+    return found.astimezone(UTC)
+
+
+def _counted(value: object) -> datetime | None:
     seconds = num(value) or 0.0
     if seconds <= 0:
         return None
