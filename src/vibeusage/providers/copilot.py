@@ -57,8 +57,8 @@ class _Quota(msgspec.Struct):
 
     @property
     def is_placeholder(self) -> bool:
-        """A seat whose budget is the organization's: nothing granted, nothing left."""
-        return fields.num(self.entitlement) == 0 and self.left == 0 and not self.is_unlimited
+        """A seat whose budget is the organization's: nothing granted, nothing said to be left."""
+        return fields.num(self.entitlement) == 0 and not self.left and not self.is_unlimited
 
     @property
     def left(self) -> float | None:
