@@ -15,6 +15,7 @@ from vibeusage.errors import StorageError
 
 LEFTOVER_AGE_S = 3600
 TEMP_MARK = ".vibeusage-tmp."
+CLAIM_S = 150  # longer than any deadline
 
 
 def ensure_folder(folder: Path) -> None:
@@ -84,10 +85,9 @@ def read_regular(path: Path, *, limit: int = 16 << 20, ours: bool = False) -> by
 def lock(path: Path, *, wait_s: float) -> Generator[bool]:
     """Hold `path` as an exclusive flock; yields whether it was got within `wait_s` seconds.
 
-    The file is never unlinked: unlink and recreate would give two locks.
+    The file is never unlinked: unlink and recreate would give two locks. On a disk that knows no locks, or gives
+    one to everybody (some network disks), the holder's number in the file does what it can.
     """
-    import fcntl  # not on Windows, and only the engine locks
-
     ensure_folder(path.parent)
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -96,18 +96,62 @@ def lock(path: Path, *, wait_s: float) -> Generator[bool]:
     try:
         got, deadline = False, time.monotonic() + wait_s
         while not got:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                got = True
-            except BlockingIOError:
+            got = _is_locked(fd, path)
+            if not got:
                 if time.monotonic() >= deadline:
                     break
                 time.sleep(0.05)
-            except OSError:  # a disk without locks: to work twice now and then is better than never
-                got = True
         yield got
     finally:
+        with contextlib.suppress(OSError):
+            if got and _claimant(fd) == os.getpid():
+                os.ftruncate(fd, 0)
         os.close(fd)
+
+
+def _is_locked(fd: int, path: Path) -> bool:
+    """Whether the lock is ours now; where a second descriptor would get it too, it is none."""
+    if not _flock(fd):
+        return False
+    try:
+        second = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        return not _flock(second) or _is_claimed(fd)
+    finally:
+        os.close(second)
+
+
+def _flock(fd: int) -> bool:
+    """Whether it was granted, or there are no locks here at all."""
+    import fcntl  # not on Windows, and only the engine locks
+
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _is_claimed(fd: int) -> bool:
+    """Put our number into the file, unless that of another process is there that lives and came a moment ago."""
+    claimant = _claimant(fd)
+    if claimant not in (0, os.getpid()) and abs(time.time() - os.fstat(fd).st_mtime) < CLAIM_S:
+        with contextlib.suppress(OSError, OverflowError):
+            os.kill(claimant, 0)
+            return False
+    with contextlib.suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d" % os.getpid(), 0)
+    return True
+
+
+def _claimant(fd: int) -> int:
+    text = os.pread(fd, 20, 0)
+    return int(text) if text.isdigit() else 0
 
 
 def sweep(folder: Path, *, now: float) -> None:
