@@ -119,6 +119,13 @@ def test_c6_nothing_that_goes_wrong_makes_a_cool_down_shorter(error):
     assert gate.looked(known, 30, NOW).due_at == until
 
 
+def test_c6_looking_in_a_cool_down_does_not_make_it_longer():
+    known = gate.hold(None, "oauth", "f", limited(), NOW)
+    for minute in range(5):
+        known = failed(known, limited(), now=NOW + timedelta(minutes=minute))
+    assert seconds(known.due_at) == 300
+
+
 def test_c6_a_gate_outlives_the_process(cache_dir):
     known = gate.hold(None, "oauth", "f", limited(NOW + timedelta(hours=1)), NOW)
     gates = {"claude": failed(known, limited()), "codex": gate.hold(None, "oauth", "g", AuthError("no"), NOW)}
@@ -204,6 +211,12 @@ def test_c9_a_round_after_the_jump_leaves_nothing_absurd_behind(jump):
         for after in (answered(known, now=now), failed(known, Unavailable("down"), now=now)):
             assert timedelta(0) < after.due_at - now <= timedelta(hours=12)
             assert after.asked_at == now
+
+
+@pytest.mark.parametrize(("asked_in", "due"), [(60, False), (3_600, True), (3_653 * 86_400, True)])
+def test_c9_who_was_asked_in_the_future_is_due(asked_in, due):
+    asked_at = NOW + timedelta(seconds=asked_in)
+    assert gate.is_due(answered(now=asked_at), 3_600, NOW) is due
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3_653)], ids=["an hour", "ten years"])

@@ -344,8 +344,8 @@ def _line_text(*, nobody_to_ask: bool) -> str:
             periods["Extra usage"] = extra
         rows.append(table.period_rows({account: periods}))
     hidden = [account for account in gate.load() if not is_shown(account, settings)]
-    due_at = cachefiles.NEVER if nobody_to_ask else gate.next_due_at(hidden)
-    head = table.row(table.LINE_MAGIC, table.VERSION, stamp, due_at)
+    due = (cachefiles.NEVER, 0) if nobody_to_ask else (gate.next_due_at(hidden), gate.first_asked_at(hidden))
+    head = table.row(table.LINE_MAGIC, table.VERSION, stamp, *due)
     return head + "".join(rows)
 
 

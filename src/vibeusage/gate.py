@@ -27,6 +27,7 @@ LOGIN_LOOK = timedelta(hours=1)
 OFFLINE_LOOK = timedelta(seconds=30)
 AFTER_RESET = timedelta(seconds=60)
 JITTER = 0.1
+CLOCK_ERROR = timedelta(minutes=5)
 
 
 _Kind = TypeVar("_Kind")
@@ -102,6 +103,12 @@ def next_due_at(disabled: Collection[str]) -> int:
     return min((int(gate.due_at.timestamp()) for name, gate in load().items() if name not in disabled), default=0)
 
 
+def first_asked_at(disabled: Collection[str]) -> int:
+    """Epoch seconds of the oldest last round of the same accounts; 0 when nothing was ever asked."""
+    asked = (gate.asked_at for name, gate in load().items() if name not in disabled)
+    return min((int(at.timestamp()) for at in asked if at), default=0)
+
+
 def settled(gates: dict[str, Gate]) -> dict[str, Gate]:
     """Without the accounts that have no login, which are looked at in every round anyway, if there are others."""
     there = {
@@ -114,7 +121,7 @@ def settled(gates: dict[str, Gate]) -> dict[str, Gate]:
 
 def is_due(gate: Gate | None, interval_s: int, now: datetime) -> bool:
     """Whether `--if-due` should look at this account; a due time beyond all intervals is a clock that jumped."""
-    if gate is None or now >= gate.due_at:
+    if gate is None or now >= gate.due_at or (gate.asked_at and gate.asked_at > now + CLOCK_ERROR):
         return True
     farthest = COOL_DOWN_MOST if cooling_until(gate, now) else max(LOGIN_LOOK, timedelta(seconds=interval_s))
     return gate.due_at - now > 2 * farthest
@@ -172,7 +179,9 @@ def after_failure(gate: Gate | None, error: VibeusageError, *, interval_s: int, 
             wait, recent, offline = min(OFFLINE_LOOK * 2 ** min(old.offline, 10), wait), old.failed_at, old.offline + 1
         case _ if len(recent) >= FAILURES_ALLOWED:
             wait = max(wait, CLOSED_FOR)
-    due_at = max(now + wait, _standing(old, now))
+    standing = _standing(old, now)
+    is_cooling = isinstance(error, RateLimited) and standing > now  # due at its end, however often somebody looks
+    due_at = standing if is_cooling else max(now + wait, standing)
     return msgspec.structs.replace(
         old, due_at=due_at, asked_at=now, failed_at=recent, offline=offline, error=as_data(error)
     )

@@ -1,7 +1,7 @@
 """The tables the line reads: `line.tsv` and `observations/*`, their rows, and the merge of both.
 
 One row a line, fields separated by tabs, the first field names the kind; the first row is
-`vibeusage-line <version> <config stamp> <refresh due>`. Rows of an unknown kind pass, damaged rows
+`vibeusage-line <version> <config stamp> <refresh due> <last asked>`. Rows of an unknown kind pass, damaged rows
 are skipped. Used by the line and by the engine that writes them, so that the two cannot drift.
 
 Instants are integer epoch seconds (0 = unknown), windows seconds (0 = unknown), utilization percent used.
@@ -47,6 +47,8 @@ def parse(text, magic, now):
     if magic == LINE_MAGIC:
         try:
             table.stamp, table.refresh_due_at = head[2], int(head[3])
+            if len(head) > 4 and int(head[4]) > now + FUTURE_S:  # asked in the future: the clock was wrong, then or now
+                table.refresh_due_at = 0
         except (IndexError, ValueError):
             return None
     for line in lines[1:]:
