@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vibeusage import accounts, cache, config, credentials, observe, providers
+from vibeusage import accounts, cache, config, credentials, observe, providers, shown
 from vibeusage.errors import ConfigError
 from vibeusage.fetch import Asking
 from vibeusage.providers.spec import Env, Func, JsonFile, Provider, Stored
@@ -157,7 +157,7 @@ def test_a_claude_folder_with_a_name_in_the_settings_has_one_account_only(settin
     found = settings('[providers."claude@work"]\nconfig_dir = "~/.claude-work"\n')
     environ = {"CLAUDE_CONFIG_DIR": str(home / ".claude-work")}
     observed = observe.claude_account(environ)
-    assert cache.aliases(found) == {observed: "claude@work"}
+    assert shown.aliases(found) == {observed: "claude@work"}
     assert [ctx.id for ctx in chosen(found, "claude", environ=environ)] == ["claude@work"]
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from vibeusage import cache, config, errors, paths, table
+from vibeusage import cache, config, errors, merge, paths, table
 from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -123,16 +123,16 @@ def test_a_snapshot_of_a_newer_version_is_neither_read_nor_overwritten():
 def test_a_passive_window_wins_only_when_it_is_newer_and_the_rest_keeps_its_age():
     known = snapshot()
     at = int(NOW.timestamp())
-    newer = cache.fold("claude", known, observation(50.0, -1), at + 1)
+    newer = merge.fold("claude", known, observation(50.0, -1), at + 1)
     assert [(p.name, p.utilization, p.source) for p in newer.periods] == [
         ("Session (5h)", 50.0, "statusline"),
         ("Fable", 64.0, None),
     ]
-    assert cache.fold("claude", known, observation(50.0, 60), at) == known
+    assert merge.fold("claude", known, observation(50.0, 60), at) == known
 
 
 def test_a_passive_window_alone_makes_a_snapshot():
-    made = cache.fold("claude@work", None, observation(50.0, 0), int(NOW.timestamp()))
+    made = merge.fold("claude@work", None, observation(50.0, 0), int(NOW.timestamp()))
     assert (made.provider, made.account, made.source, made.observed_at) == ("claude", "work", "statusline", NOW)
 
 

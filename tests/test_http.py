@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -365,11 +366,19 @@ def test_d6_a_proxy_of_any_name_is_the_way(world, monkeypatch, name):
     assert world.connects == [f"{HOST}:443"]
 
 
-@pytest.mark.parametrize("proxy", ["socks5://u:canary@127.0.0.1:1", "ftp://u:canary@127.0.0.1:1", "http://u:canary@[::1"])
-def test_d6_a_proxy_that_cannot_be_used_is_said_to_be_without_its_password(monkeypatch, proxy):
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        pytest.param("socks5://u:canary@127.0.0.1:1", "a SOCKS proxy, which takes the extra `socks`", id="SOCKS"),
+        pytest.param("ftp://u:canary@127.0.0.1:1", "a proxy that cannot be used", id="ftp"),
+        pytest.param("http://u:canary@[::1", "a proxy that cannot be used", id="malformed"),
+    ],
+)
+def test_d6_a_proxy_that_cannot_be_used_is_said_to_be_without_its_password(monkeypatch, proxy, said):
+    monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     error = failure()
-    assert (type(error), str(error)) == (ConfigError, "the environment names a proxy that cannot be used")
+    assert (type(error), str(error)) == (ConfigError, f"the environment names {said}")
     assert "canary" not in error.hint
 
 

@@ -10,7 +10,8 @@ HOT = ["line", "cachefiles", "view", "table", "segment", "escape", "pace", "fram
 ROWS = [
     ["errors", "models", "paths", *HOT],
     [
-        *("files", "toml_edit", "schema", "settings", "config", "gate", "cache", "http", "edits", "keystore", "vault"),
+        *("files", "toml_edit", "schema", "settings", "config", "gate", "cache", "merge", "shown", "http"),
+        *("edits", "keystore", "vault"),
         *("context", "credentials", "oauth", "cookies", "cookiejars", "health", "programs"),
     ],
     ["providers"],

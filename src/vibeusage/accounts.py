@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from vibeusage import cache, observe, providers, vault
+from vibeusage import observe, providers, shown, vault
 from vibeusage.config import Config, ProviderOptions
 from vibeusage.context import Context
 from vibeusage.errors import ConfigError
@@ -104,7 +104,7 @@ def _default(provider_id: str, settings: Config, environ: Mapping[str, str]) -> 
     if provider_id != "claude":
         return provider_id
     observed = observe.claude_account(environ)
-    return cache.aliases(settings).get(observed, observed)
+    return shown.aliases(settings).get(observed, observed)
 
 
 def _context(name: str, settings: Config, around: Surroundings) -> Context:

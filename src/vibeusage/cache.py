@@ -8,24 +8,18 @@ before the generation changes.
 import contextlib
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from vibeusage import cachefiles, config, files, gate, observe, paths, table
+from vibeusage import cachefiles, config, files, gate, merge, paths, shown, table
 from vibeusage.errors import ConfigError, StorageError
-from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
+from vibeusage.models import UsageSnapshot
 
 SCHEMA = 1
 TRIES = 5
 SEGMENT_AGE_S = 7 * 86400
-SHORT = {
-    PeriodType.SESSION: "5h",
-    PeriodType.DAILY: "24h",
-    PeriodType.WEEKLY: "7d",
-    PeriodType.MONTHLY: "30d",
-}
 CONFIG_NOTE = "config.toml has a mistake: vibeusage config show"
 
 
@@ -77,41 +71,9 @@ def keep(snapshot: UsageSnapshot, fingerprint: str, *, is_partial: bool, now: da
 
     A partial one lacks what its source does not know: that stays, with its own age. Raises StorageError.
     """
-    merged = _newest(load_snapshot(snapshot.id), snapshot, is_partial=is_partial, now=now)
+    merged = merge.newest(load_snapshot(snapshot.id), snapshot, is_partial=is_partial, now=now)
     save_snapshot(merged, fingerprint or owner_of(snapshot.id) or "")
     return merged
-
-
-def _newest(old: UsageSnapshot | None, new: UsageSnapshot, *, is_partial: bool, now: datetime) -> UsageSnapshot:
-    if old is None or old.observed_at > now + timedelta(seconds=table.FUTURE_S):
-        return new
-    if not is_partial:
-        newest = new if new.observed_at >= old.observed_at else old
-        return msgspec.structs.replace(newest, identity=new.identity or old.identity)
-    mine, theirs = _dated(old), _dated(new)
-    newer = {name: found for name, found in theirs.items() if name not in mine or _later(found, mine[name])}
-    return msgspec.structs.replace(
-        old,
-        fetched_at=new.fetched_at,
-        periods=tuple({**mine, **newer}.values()),
-        identity=new.identity or old.identity,
-        overage=new.overage or old.overage,
-        balance=new.balance or old.balance,
-    )
-
-
-def _dated(snapshot: UsageSnapshot) -> dict[str, UsagePeriod]:
-    """The periods by name, each with its own instant and source."""
-    return {
-        period.name: msgspec.structs.replace(
-            period, observed_at=period.observed_at or snapshot.observed_at, source=period.source or snapshot.source
-        )
-        for period in snapshot.periods
-    }
-
-
-def _later(one: UsagePeriod, other: UsagePeriod) -> bool:
-    return one.observed_at is not None and (other.observed_at is None or one.observed_at >= other.observed_at)
 
 
 def remember(account: str, values: Mapping[str, str]) -> None:
@@ -125,25 +87,6 @@ def remembered(account: str) -> dict[str, str]:
         return msgspec.json.decode(data, type=dict[str, str])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
-
-
-def aliases(settings: config.Config) -> dict[str, str]:
-    """{account that a status line names after its folder: its name in config.toml} of Claude's accounts."""
-    folders = {
-        name: options.config_dir
-        for name, options in settings.providers.items()
-        if options.config_dir and name.partition("@")[0] == "claude"
-    }
-    found = {observe.claude_account({"CLAUDE_CONFIG_DIR": folder}): name for name, folder in folders.items()}
-    return {observed: name for observed, name in found.items() if observed != name}
-
-
-def is_shown(account: str, settings: config.Config) -> bool:
-    """Whether the settings want this account seen: neither it nor its provider is off, nor left out."""
-    names = {account, account.partition("@")[0]}
-    said = settings.enabled_providers
-    off = {name for name, options in settings.providers.items() if not options.enabled}
-    return not names & off and (said is None or bool(names & {*said}))
 
 
 def load_snapshots() -> dict[str, UsageSnapshot]:
@@ -165,7 +108,7 @@ def observed(now: int) -> dict[str, dict[str, tuple]]:
 
 def _aliases_in_force() -> dict[str, str]:
     try:
-        return aliases(config.load())
+        return shown.aliases(config.load())
     except ConfigError:
         return {}
 
@@ -174,31 +117,7 @@ def snapshots_with_observations(now: int) -> dict[str, UsageSnapshot]:
     """Every account's snapshot with newer passive observations folded in."""
     snapshots, passive = load_snapshots(), observed(now)
     accounts = [*snapshots, *(account for account in passive if account not in snapshots)]
-    return {account: fold(account, snapshots.get(account), passive.get(account, {}), now) for account in accounts}
-
-
-def fold(account: str, snapshot: UsageSnapshot | None, rows: dict[str, tuple], now: int) -> UsageSnapshot:
-    """Lay passive `rows` over `snapshot`: per period the newest instant wins, the rest keeps its own age."""
-    mine = {period.name: period for period in snapshot.periods} if snapshot else {}
-    known = {account: {period.name: _row(period, snapshot) for period in mine.values()}} if snapshot else {}
-    merged = table.merge(known, {account: rows}, now)[account]
-    periods = tuple(
-        mine[name] if name in mine and row[4] == _row(mine[name], snapshot)[4] else _period(name, row)
-        for name, row in merged.items()
-    )
-    newest = max((row[4] for row in merged.values()), default=0)
-    provider, _, who = account.partition("@")
-    if snapshot is None:
-        seen = datetime.fromtimestamp(newest, UTC)
-        return UsageSnapshot(
-            provider=provider,
-            account=who or None,
-            fetched_at=seen,
-            observed_at=seen,
-            source="statusline",
-            periods=periods,
-        )
-    return msgspec.structs.replace(snapshot, periods=periods)
+    return {account: merge.fold(account, snapshots.get(account), passive.get(account, {}), now) for account in accounts}
 
 
 def compile_line(*, nobody_to_ask: bool = False) -> str:
@@ -337,13 +256,13 @@ def _line_text(*, nobody_to_ask: bool) -> str:
         settings, nobody_to_ask = config.Config(), True
         rows.append(table.row("note", CONFIG_NOTE))
     rows += [table.row("set", *setting) for setting in _settings(settings)]
-    rows += [table.row("account", *pair) for pair in aliases(settings).items()]
-    for account, snapshot in in_order(load_snapshots(), settings).items():
-        periods = _rows(snapshot)
-        if extra := _overage_row(snapshot.overage, snapshot):
+    rows += [table.row("account", *pair) for pair in shown.aliases(settings).items()]
+    for account, snapshot in shown.in_order(load_snapshots(), settings).items():
+        periods = merge.rows(snapshot)
+        if extra := merge.overage_row(snapshot.overage, snapshot):
             periods["Extra usage"] = extra
         rows.append(table.period_rows({account: periods}))
-    hidden = [account for account in gate.load() if not is_shown(account, settings)]
+    hidden = [account for account in gate.load() if not shown.is_shown(account, settings)]
     due = (cachefiles.NEVER, 0) if nobody_to_ask else (gate.next_due_at(hidden), gate.first_asked_at(hidden))
     head = table.row(table.LINE_MAGIC, table.VERSION, stamp, *due)
     return head + "".join(rows)
@@ -367,63 +286,3 @@ def _setting_text(key: str, value: object) -> str:
     if key == "lines" and isinstance(value, list):
         return ";".join(",".join(names) for names in value)
     return ",".join(value) if isinstance(value, list) else str(value)
-
-
-def in_order(snapshots: Mapping[str, UsageSnapshot], settings: config.Config) -> dict[str, UsageSnapshot]:
-    """Those that are shown, in the order the settings give, else by id."""
-    said = settings.enabled_providers or []
-    places = {name: place for place, name in enumerate(said)}
-
-    def place(account: str) -> int:
-        return min(places.get(name, len(said)) for name in (account, account.partition("@")[0]))
-
-    shown = [account for account in snapshots if is_shown(account, settings)]
-    return {account: snapshots[account] for account in sorted(shown, key=lambda account: (place(account), account))}
-
-
-def _rows(snapshot: UsageSnapshot) -> dict[str, tuple]:
-    """A table row per period; where several windows are of one length, each is called by its name."""
-    rows = {period.name: _row(period, snapshot) for period in snapshot.periods}
-    shorts = [row[0] for row in rows.values()]
-    return {name: (name, *row[1:]) if shorts.count(row[0]) > 1 else row for name, row in rows.items()}
-
-
-def _row(period: UsagePeriod, snapshot: UsageSnapshot | None) -> tuple:
-    """A table row of one period; instants as epoch seconds, 0 where unknown."""
-    seen = period.observed_at or (snapshot.observed_at if snapshot else None)
-    return (
-        period.model or SHORT[period.period_type],
-        period.window_seconds or period.period_type.hours * 3600,
-        period.utilization,
-        int(period.resets_at.timestamp()) if period.resets_at else 0,
-        int(seen.timestamp()) if seen else 0,
-        period.source or (snapshot.source if snapshot else ""),
-        "model" if period.model else "window",
-    )
-
-
-def _overage_row(overage: OverageUsage | None, snapshot: UsageSnapshot) -> tuple | None:
-    used = overage.utilization() if overage and overage.is_enabled else None
-    if overage is None or used is None:
-        return None
-    resets_at = int(overage.resets_at.timestamp()) if overage.resets_at else 0
-    return "extra", 0, used, resets_at, int(snapshot.observed_at.timestamp()), snapshot.source, "extra"
-
-
-def _period(name: str, row: tuple) -> UsagePeriod:
-    short, window_s, utilization, resets_at, observed_at, source, kind = row
-    return UsagePeriod(
-        name=name,
-        utilization=utilization,
-        period_type=period_type_of(window_s),
-        resets_at=datetime.fromtimestamp(resets_at, UTC) if resets_at else None,
-        model=short if kind == "model" else None,
-        window_seconds=window_s or None,
-        observed_at=datetime.fromtimestamp(observed_at, UTC),
-        source=source,
-    )
-
-
-def period_type_of(window_s: int) -> PeriodType:
-    """The nearest period type of a window's length in seconds."""
-    return min(PeriodType, key=lambda kind: abs(kind.hours * 3600 - window_s))

@@ -393,7 +393,7 @@ def _proxy(name: str, text: str) -> Variable:
     login = "(login)@" if "@" in rest else ""
     value = f"{scheme.lower()}://{login}{mask.host(found[1])}{found[2] or ''}"
     if scheme.lower().startswith("socks") and util.find_spec("socksio") is None:
-        hint = f"pip install 'httpx[socks]', or unset {name}"
+        hint = f"pip install 'vibeusage[socks]', or unset {name}"
         problem = f"{name} names a SOCKS proxy, which httpx cannot use here"
         return Variable(name=name, value=value, problem=problem, hint=hint)
     return Variable(name=name, value=value)

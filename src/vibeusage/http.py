@@ -80,7 +80,12 @@ def open_client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext
     """
     try:
         return _client(timeout_s, hosts, verify)
-    except (ValueError, ImportError, httpx.InvalidURL) as exc:
+    except ImportError as exc:
+        raise ConfigError(
+            "the environment names a SOCKS proxy, which takes the extra `socks`",
+            hint="pip install 'vibeusage[socks]', or unset ALL_PROXY where HTTPS_PROXY is set too",
+        ) from exc
+    except (ValueError, httpx.InvalidURL) as exc:
         raise ConfigError(
             "the environment names a proxy that cannot be used",
             hint="HTTPS_PROXY, HTTP_PROXY and ALL_PROXY take addresses such as http://proxy.example:3128",
@@ -136,11 +141,6 @@ def _distrust(error: BaseException | None) -> str:
     while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
         error = error.__cause__ or error.__context__
     return error.verify_message if error else ""
-
-
-async def get(client: httpx.AsyncClient, url: str, headers: Mapping[str, str], now: datetime) -> bytes:
-    """The body of a 2xx answer; else AuthError, Forbidden, RateLimited, Unavailable or ShapeError."""
-    return check(await send(client, "GET", url, headers=headers), now)
 
 
 async def _once(

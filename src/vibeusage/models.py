@@ -26,6 +26,11 @@ class PeriodType(StrEnum):
     def hours(self) -> int:
         return {"session": 5, "daily": 24, "weekly": 7 * 24, "monthly": 30 * 24}[self.value]
 
+    @classmethod
+    def nearest(cls, seconds: float) -> "PeriodType":
+        """The type nearest to a window's length."""
+        return min(cls, key=lambda kind: abs(kind.hours * 3600 - seconds))
+
 
 class UsagePeriod(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One quota window. `observed_at` and `source` are set when they differ from the snapshot's."""

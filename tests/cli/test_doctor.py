@@ -459,7 +459,7 @@ def test_a_proxy_that_is_none_is_told_without_its_value(value, found, doctor, mo
 
 def test_a_socks_proxy_needs_a_package(found, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-    hint = "pip install 'httpx[socks]', or unset ALL_PROXY"
+    hint = "pip install 'vibeusage[socks]', or unset ALL_PROXY"
     assert found() == (1, [(True, "ALL_PROXY names a SOCKS proxy, which httpx cannot use here", hint)])
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from vibeusage import accounts, cache, config, gate, health, providers, render, terminal
+from vibeusage import accounts, cache, config, gate, health, providers, render, shown, terminal
 from vibeusage.errors import NotConfigured
 from vibeusage.fetch import places
 from vibeusage.models import AggregatedResult, FetchError, FetchOutcome, UsageSnapshot
@@ -108,15 +108,15 @@ def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, F
     wanted = [name for name in args.provider if name.partition("@")[0] in providers.IDS]
     if args.provider and not wanted:
         return {}
-    shown: list[terminal.Progress] = []
+    bars: list[terminal.Progress] = []
     with contextlib.ExitStack() as stack:
 
         def start(names: Sequence[str]) -> None:
             progress = terminal.Progress(names, sys.stderr, os.environ, quiet=args.quiet or args.json)
-            shown.append(stack.enter_context(progress))
+            bars.append(stack.enter_context(progress))
 
         asked = refresh(
-            wanted, if_due=not args.refresh, foreground=True, on_start=start, on_done=lambda name: shown[-1].done(name)
+            wanted, if_due=not args.refresh, foreground=True, on_start=start, on_done=lambda name: bars[-1].done(name)
         )
     return {outcome.provider_id: outcome for outcome in asked or []}
 
@@ -133,7 +133,7 @@ def _chosen(
         if outcome.snapshot and outcome.is_fresh and outcome.error:  # a disk that took nothing
             known[name] = outcome.snapshot
     if not wanted:
-        return {**cache.in_order(known, settings), **{name: None for name in outcomes if name not in known}}
+        return {**shown.in_order(known, settings), **{name: None for name in outcomes if name not in known}}
     chosen: dict[str, UsageSnapshot | None] = {}
     for name in wanted:
         mine = {account: known[account] for account in known if name in (account, account.partition("@")[0])}

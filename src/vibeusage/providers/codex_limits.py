@@ -127,7 +127,7 @@ def _periods(limits: _Limits | None, now: datetime, scope: str = "") -> list[Usa
         if window is None or used is None:
             continue
         seconds = _length(window)
-        kind = fields.period_type(seconds) if seconds else usual
+        kind = PeriodType.nearest(seconds) if seconds else usual
         name = f"{scope} {_label(kind, seconds)}".strip()
         name = f"{name} (2)" if name in found else name
         found[name] = UsagePeriod(

@@ -12,8 +12,6 @@ from typing import Any
 
 import msgspec
 
-from vibeusage.models import PeriodType
-
 MOST_PERCENT = 1_000_000.0
 MOST_MONEY = Decimal(10) ** 12
 YEARS = range(2000, 2200)  # of times that are meant; 0001 and 9999 are what programs write for none and never
@@ -92,11 +90,6 @@ def _counted(value: object) -> datetime | None:
         return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
     except (OverflowError, OSError) as exc:
         raise ValueError("a time out of range") from exc
-
-
-def period_type(seconds: float) -> PeriodType:
-    """The nearest period type of a window's length."""
-    return min(PeriodType, key=lambda kind: abs(kind.hours * 3600 - seconds))
 
 
 def claims(token: object) -> dict[str, Any]:

@@ -1,0 +1,38 @@
+"""Which accounts are shown, under which name and in which order: what the settings say about it."""
+
+from collections.abc import Mapping
+
+from vibeusage import observe
+from vibeusage.models import UsageSnapshot
+from vibeusage.settings import Config
+
+
+def aliases(settings: Config) -> dict[str, str]:
+    """{account that a status line names after its folder: its name in config.toml} of Claude's accounts."""
+    folders = {
+        name: options.config_dir
+        for name, options in settings.providers.items()
+        if options.config_dir and name.partition("@")[0] == "claude"
+    }
+    found = {observe.claude_account({"CLAUDE_CONFIG_DIR": folder}): name for name, folder in folders.items()}
+    return {observed: name for observed, name in found.items() if observed != name}
+
+
+def is_shown(account: str, settings: Config) -> bool:
+    """Whether the settings want this account seen: neither it nor its provider is off, nor left out."""
+    names = {account, account.partition("@")[0]}
+    said = settings.enabled_providers
+    off = {name for name, options in settings.providers.items() if not options.enabled}
+    return not names & off and (said is None or bool(names & {*said}))
+
+
+def in_order(snapshots: Mapping[str, UsageSnapshot], settings: Config) -> dict[str, UsageSnapshot]:
+    """Those that are shown, in the order the settings give, else by id."""
+    said = settings.enabled_providers or []
+    places = {name: place for place, name in enumerate(said)}
+
+    def place(account: str) -> int:
+        return min(places.get(name, len(said)) for name in (account, account.partition("@")[0]))
+
+    shown = [account for account in snapshots if is_shown(account, settings)]
+    return {account: snapshots[account] for account in sorted(shown, key=lambda account: (place(account), account))}
