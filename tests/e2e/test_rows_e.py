@@ -54,7 +54,9 @@ import importlib, sys
 module, name, error = sys.argv[1:4]
 sys.argv[1:] = sys.argv[4:]
 def fail(*args, **named):
-    words = [*args, *named.values(), *(getattr(one, "token", "") for one in args)]
+    sent = named.get("headers", {})
+    first = [sent.get("Authorization"), sent.get("Cookie"), *(getattr(one, "token", "") for one in args)]
+    words = [*filter(None, first), *args, *named.values()]
     raise __builtins__.__dict__[error](" ".join(map(str, words)))
 setattr(importlib.import_module(module), name, fail)
 from vibeusage.__main__ import main
@@ -378,8 +380,8 @@ def test_e1_with_good_answers_no_secret_shows(machine, world):
         ("vibeusage.http", "send", "ValueError"),
         pytest.param(("vibeusage.http", "send", "RuntimeError"), marks=slow),
         pytest.param(("vibeusage.http", "check", "KeyError"), marks=slow),
-        pytest.param(("vibeusage.providers.claude", "fetch_oauth", "ValueError"), marks=slow),
-        pytest.param(("vibeusage.providers.copilot", "parse_usage", "ValueError"), marks=slow),
+        pytest.param(("vibeusage.providers.claude", "_local_identity", "ValueError"), marks=slow),
+        pytest.param(("vibeusage.providers.cursor_login", "app_cookie", "ValueError"), marks=slow),
         pytest.param(("vibeusage.credentials", "at", "RuntimeError"), marks=slow),
         pytest.param(("vibeusage.credentials", "check_expiry", "TypeError"), marks=slow),
         pytest.param(("vibeusage.vault", "_decoded", "RuntimeError"), marks=slow),
@@ -391,6 +393,8 @@ def test_e1_an_unexpected_error_shows_no_secret(forced, machine, world):
     homes.five_answers(world)
     commands = COMMANDS[:QUICK] if forced[2] in ("ValueError", "ZeroDivisionError") else COMMANDS
     run_all(machine, commands, forced=forced)
+    told = "it repeats the login" if forced[2] == "ValueError" else f"a mistake in vibeusage ({forced[2]})"
+    assert told.encode() in b"".join(machine.outputs)
     assert machine.seen() == {}
 
 
