@@ -78,6 +78,7 @@ def logins(ctx):
 def test_a_provider_means_all_its_accounts_those_of_the_settings_first(acme, settings, config_dir):
     found = settings('[providers."acme@work"]\nconfig_dir = "~/work"\n')
     store(config_dir, "acme@spare", "t")
+    store(config_dir, "acme@of somebody else", "t")  # no name that we would give
     assert [ctx.id for ctx in chosen(found)] == ["acme", "acme@work", "acme@spare"]
     assert [ctx.id for ctx in chosen(found, "acme@spare", "acme")] == ["acme@spare", "acme", "acme@work"]
 

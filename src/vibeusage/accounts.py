@@ -74,7 +74,8 @@ def one(name: str, settings: Config, around: Surroundings) -> Context:
 def names_of(provider_id: str, settings: Config) -> list[str]:
     """The named accounts of a provider, in the order of config.toml, then those with a login only."""
     said = [name for name in settings.providers if name.partition("@")[0] == provider_id and "@" in name]
-    stored = [name for name in vault.accounts(provider_id) if "@" in name and not _OF_A_FOLDER.fullmatch(name)]
+    found = [name for name in vault.accounts(provider_id) if "@" in name and _NAME.fullmatch(name)]
+    stored = [name for name in found if not _OF_A_FOLDER.fullmatch(name)]
     return list(dict.fromkeys([*said, *stored]))
 
 

@@ -96,7 +96,13 @@ def test_get_prints_what_set_wrote(key, value, printed, capsys):
 
 def test_get_of_a_table_prints_its_keys_and_of_nothing_nothing(capsys):
     assert cli.main(["config", "get", "fetch"]) == 0
-    assert capsys.readouterr().out == "timeout_s = 15.0\ninterval_s = 300\nstale_after_s = 3600\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "timeout_s = 15.0",
+        "interval_s = 300",
+        "stale_after_s = 3600",
+        "idle_interval_s = 3600",
+        "max_concurrent = 5",
+    ]
     assert cli.main(["config", "get", "line.provider"]) == 0
     assert capsys.readouterr() == ("", "line.provider is not set\n")
 
