@@ -20,6 +20,7 @@ from vibeusage.errors import NotConfigured, StorageError, Unavailable
 from vibeusage.models import FetchOutcome
 
 LOCK_WAIT_S = 60.0
+MEANWHILE_S = 2.0
 
 Started = Callable[[Sequence[str]], None]
 Done = Callable[[str], None]
@@ -168,7 +169,20 @@ async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done
                 gate.save(gates)
         return outcome
 
-    return list(await asyncio.gather(*map(ask, askings)))
+    meanwhile = asyncio.create_task(_show_meanwhile(gates))
+    try:
+        return list(await asyncio.gather(*map(ask, askings)))
+    finally:
+        meanwhile.cancel()
+
+
+async def _show_meanwhile(gates: dict[str, gate.Gate]) -> None:
+    """One that takes its time keeps nobody else's numbers from the line."""
+    while True:
+        await asyncio.sleep(MEANWHILE_S)
+        with contextlib.suppress(StorageError):
+            gate.save(gates)
+        cache.compile_line()
 
 
 def _forget_another(asking: fetch.Asking) -> None:
