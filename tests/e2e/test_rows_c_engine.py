@@ -592,3 +592,24 @@ def test_a_window_that_has_passed_is_asked_for_although_the_tool_is_idle(world, 
     for ahead_s, requests in ((0, 1), (350, 1), (480, 1), (530, 1), (700, 2)):
         assert at(ahead_s, "refresh", "--if-due").returncode == 0
         assert len(world.to(HOSTS["claude"])) == requests, ahead_s
+
+
+@pytest.mark.parametrize(
+    "resets_at",
+    [
+        "9999-12-31T23:59:59+00:00",
+        slow("9999-12-31T23:59:59-14:00", id="beyond the last"),
+        slow("0001-01-01T00:00:00Z", id="first"),
+    ],
+)
+def test_c14_a_reset_at_the_end_of_all_time_stays_a_matter_of_its_vendor(resets_at, world, vibeusage):
+    document = homes.documents()["claude"]
+    window = {"utilization": 37.0, "resets_at": resets_at}
+    world.on(*USAGE["claude"], Answer(json={**document, "five_hour": window}))
+    done = vibeusage("refresh")
+    assert done.returncode in (0, 5), done.stderr
+    assert set(in_cache()) >= set(USED) - {"claude"}
+    assert set(gate.load()) == set(USED)
+    for args in (["line", "plain"], ["line", "json"], ["usage"], ["usage", "--json"], ["refresh"]):
+        done = vibeusage(*args)
+        assert (done.returncode in (0, 5), b"mistake" in done.stderr + done.stdout) == (True, False), done.stderr
