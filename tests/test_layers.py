@@ -16,7 +16,7 @@ ROWS = [
     ],
     ["providers"],
     [
-        *("accounts", "fetch", "refresh", "demo", "samples", "timers", "job"),
+        *("accounts", "fetch", "idle", "refresh", "demo", "samples", "timers", "job"),
         *("diagnosis", "faults", "findings", "mask"),
     ],
     ["render", "terminal", "cli", "__main__"],

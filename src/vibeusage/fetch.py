@@ -58,6 +58,19 @@ class Round(NamedTuple):
     places: tuple[str, ...] = ()
 
 
+class Mistake(VibeusageError):
+    """Of ours. `places` are file, line and function; what the exception says may hold a secret, so it is not kept."""
+
+    def __init__(self, ctx: Context, exc: BaseException) -> None:
+        kind = type(exc).__name__
+        super().__init__(
+            f"{ctx.display_name} could not be asked because of a mistake in vibeusage ({kind})",
+            hint="please report it with what `vibeusage doctor` prints",
+        )
+        frames = traceback.extract_tb(exc.__traceback__)
+        self.places = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)[-8:]
+
+
 class Asking:
     """One account while it is asked. `usable` are the strategies that may be, in order.
 
@@ -78,40 +91,28 @@ class Asking:
         self.began = time.monotonic()
         self.attempts: list[FetchAttempt] = []
         self.errors: list[VibeusageError] = []
-        self.found = _candidates(ctx) if found is None else found
+        self.owner = ""
+        try:
+            self.found = _candidates(ctx) if found is None else found
+            self.owner = _owner(ctx, self.found)
+        except Exception as exc:  # a mistake in one provider may not take the others along
+            self.found = [Candidate(ctx.provider.strategies[0], None, Mistake(ctx, exc))]
         if local_last:
             self.found.sort(key=lambda one: _is_local(one.strategy))
         self.usable = [one for one in self.found if self._may_ask(one)]
-
-    @property
-    def owner(self) -> str:
-        """The fingerprint of whose numbers the first login gives; "" when nobody can tell."""
-        login = next((one.login for one in self.found if one.login and one.login.token), None)
-        if login and (login.is_ours or login.owner):
-            return login.owner_fingerprint
-        told = self.ctx.provider.owner(self.ctx) if self.ctx.provider.owner and self.ctx.sees_tool else ""
-        if told:
-            return Login("", "", is_ours=False, owner=told).owner_fingerprint
-        return login.owner_fingerprint if login else ""
 
     async def answer(self, verify: ssl.SSLContext) -> Round:
         """Ask. Never raises: what goes wrong is in the round, with the time it took."""
         try:
             return await self._answer(verify)
         except ConfigError as exc:
-            return self._round(exc)
-        except Exception as exc:  # the one place: a mistake in one provider may not take the others along
-            frames = traceback.extract_tb(exc.__traceback__)
-            error = VibeusageError(
-                f"{self.ctx.display_name} could not be asked because of a mistake in vibeusage ({type(exc).__name__})",
-                hint="please report it with what `vibeusage doctor` prints",
-            )
-            places = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
-            return self._round(error)._replace(places=places[-8:])
+            return self.failed(exc)
+        except Exception as exc:  # as above
+            return self.failed(Mistake(self.ctx, exc))
 
     def without_asking(self) -> Round:
         """The round when no strategy is usable."""
-        return self._round(self._telling())
+        return self.failed(self._telling())
 
     async def _answer(self, verify: ssl.SSLContext) -> Round:
         from vibeusage import http
@@ -127,7 +128,7 @@ class Asking:
                     return self._answered(one, usage)
                 if self.ctx.limited or isinstance(self.errors[-1], RateLimited | ConfigError):
                     break
-        return self._round(self._telling())
+        return self.failed(self._telling())
 
     def _may_ask(self, one: Candidate) -> bool:
         """Whether this strategy has a login and is not on hold; why not is recorded as an attempt."""
@@ -208,8 +209,9 @@ class Asking:
         mine = login.owner_fingerprint if login and (login.is_ours or login.owner) else self.owner
         return Round(snapshot, None, self._in_order(), self.gate, mine, is_partial=_is_local(one.strategy))
 
-    def _round(self, error: VibeusageError) -> Round:
-        return Round(None, error, self._in_order(), self.gate, self.owner)
+    def failed(self, error: VibeusageError) -> Round:
+        places = error.places if isinstance(error, Mistake) else ()
+        return Round(None, error, self._in_order(), self.gate, self.owner, places=places)
 
     def _telling(self) -> VibeusageError:
         """Of all that went wrong, what tells a person most: the first that is more than "not there"."""
@@ -265,6 +267,17 @@ def _strategies(ctx: Context) -> Iterator[Strategy]:
                 hint=f"known are {', '.join(known)}: vibeusage config set providers.{ctx.id}.strategies …",
             )
         yield known[name]
+
+
+def _owner(ctx: Context, found: list[Candidate]) -> str:
+    """The fingerprint of whose numbers the first login gives; "" when nobody can tell."""
+    login = next((one.login for one in found if one.login and one.login.token), None)
+    if login and (login.is_ours or login.owner):
+        return login.owner_fingerprint
+    told = ctx.provider.owner(ctx) if ctx.provider.owner and ctx.sees_tool else ""
+    if told:
+        return Login("", "", is_ours=False, owner=told).owner_fingerprint
+    return login.owner_fingerprint if login else ""
 
 
 def _candidates(ctx: Context) -> list[Candidate]:

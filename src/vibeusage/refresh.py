@@ -9,12 +9,11 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, cache, config, fetch, files, gate, paths
+from vibeusage import accounts, cache, config, fetch, files, gate, idle, paths
 from vibeusage.context import Context
 from vibeusage.errors import NotConfigured, StorageError, Unavailable
 from vibeusage.models import FetchOutcome
@@ -36,7 +35,8 @@ def refresh(
 ) -> list[FetchOutcome] | None:
     """Ask the wanted (default: all enabled) accounts and store what they say.
 
-    With `if_due` only those that are due, and None at once when another refresher is at work.
+    With `if_due` only those that are due, and None at once when another refresher is at work; a person who
+    has no numbers at all yet waits for it.
     `foreground` says that a person waits, by default when nothing is asked for being due. `on_start` is told
     the ids of the accounts that are asked, `on_done` each that has answered or failed.
     """
@@ -44,12 +44,11 @@ def refresh(
     foreground = not if_due if foreground is None else foreground
     around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=foreground)
     chosen = accounts.chosen(wanted, settings, around)
-    problem = None
+    problem, may_wait = None, not if_due or (foreground and not cache.load_snapshots())
     with contextlib.ExitStack() as held:
         try:
-            got = held.enter_context(
-                files.lock(paths.cache_dir() / "refresh.lock", wait_s=0 if if_due else LOCK_WAIT_S)
-            )
+            lock = files.lock(paths.cache_dir() / "refresh.lock", wait_s=LOCK_WAIT_S if may_wait else 0)
+            got = held.enter_context(lock)
         except StorageError as exc:  # whoever asks by hand gets the numbers all the same, and the reason
             if not foreground:
                 raise
@@ -106,36 +105,11 @@ def _in_use(due: list[Context], gates: dict[str, gate.Gate]) -> list[Context]:
     used = []
     for ctx in due:
         known = gates.get(ctx.id)
-        if known and _is_idle(ctx, known):
+        if known and idle.is_idle(ctx, known):
             gates[ctx.id] = gate.looked(known, ctx.settings.fetch.interval_s, ctx.now)
         else:
             used.append(ctx)
     return used
-
-
-def _is_idle(ctx: Context, known: gate.Gate) -> bool:
-    """Nothing has happened since the last good answer: the tool not used here, no window reset, not long ago."""
-    snapshot = cache.load_snapshot(ctx.id)
-    if snapshot is None or known.error or known.asked_at is None or not ctx.provider.activity:
-        return False
-    since, rarely = snapshot.observed_at, timedelta(seconds=ctx.settings.fetch.idle_interval_s)
-    if not known.asked_at <= ctx.now < known.asked_at + rarely:
-        return False
-    if any(since < period.resets_at <= ctx.now for period in snapshot.periods if period.resets_at):
-        return False
-    newest = max((_used_at(ctx.path(text)) for text in ctx.provider.activity), default=0.0)
-    return 0 < newest < since.timestamp()
-
-
-def _used_at(path: Path) -> float:
-    """When a file, or anything directly in a folder, was last written; 0 when it is not there."""
-    try:
-        entries = [path.stat().st_mtime]
-        if path.is_dir():
-            entries += [entry.stat().st_mtime for entry in os.scandir(path)]
-    except OSError:
-        return 0.0
-    return max(entries)
 
 
 def _ask_all(
@@ -171,9 +145,21 @@ async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done
 
     meanwhile = asyncio.create_task(_show_meanwhile(gates))
     try:
-        return list(await asyncio.gather(*map(ask, askings)))
+        outcomes = await asyncio.gather(*map(ask, askings), return_exceptions=True)
     finally:
         meanwhile.cancel()
+    return [_survived(asking, outcome, gates) for asking, outcome in zip(askings, outcomes, strict=True)]
+
+
+def _survived(
+    asking: fetch.Asking, outcome: FetchOutcome | BaseException, gates: dict[str, gate.Gate]
+) -> FetchOutcome:
+    """The outcome of an account whose good answer broke us while it was put away, too."""
+    if isinstance(outcome, FetchOutcome):
+        return outcome
+    if not isinstance(outcome, Exception):
+        raise outcome
+    return _finished(asking, asking.failed(fetch.Mistake(asking.ctx, outcome)), 0.0, gates)
 
 
 async def _show_meanwhile(gates: dict[str, gate.Gate]) -> None:

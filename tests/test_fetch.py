@@ -1,0 +1,188 @@
+"""One account asked: strategies in order under one deadline, and mistakes of ours that stay where they are."""
+
+import asyncio
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from vibeusage import accounts, cache, config, gate, idle, providers
+from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, Unavailable
+from vibeusage.models import FetchAttempt, FetchError, PeriodType, Usage, UsagePeriod
+from vibeusage.providers.spec import Env, Func, Provider, Read
+from vibeusage.refresh import refresh
+
+WEEK = Usage(periods=(UsagePeriod(name="Weekly", utilization=42.0, period_type=PeriodType.WEEKLY),))
+
+
+VARIABLE = Env("ACME_TOKEN")
+
+
+def func(name, answer, *, is_local=False, login=VARIABLE):
+    async def fetch(ctx, login):
+        if isinstance(answer, Exception):
+            raise answer
+        return await answer() if callable(answer) else answer
+
+    return Func(name=name, fetch=fetch, login=() if is_local else (login,), is_local=is_local)
+
+
+def acme(*strategies, id="acme", **fields):
+    return Provider(
+        id=id,
+        name=id.title(),
+        hosts=("acme.example",),
+        dashboard_url="https://acme.example",
+        login_hint=f"log in with `{id} login`",
+        strategies=strategies,
+        **fields,
+    )
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """`ask(provider, …)`: the outcomes of a refresh of these providers, by id."""
+
+    def run(*made, **options):
+        known = {provider.id: provider for provider in made}
+        monkeypatch.setattr(providers, "IDS", tuple(known))
+        monkeypatch.setattr(providers, "load", known.__getitem__)
+        monkeypatch.setenv("ACME_TOKEN", "t0ken-canary")
+        return {outcome.provider_id: outcome for outcome in refresh(**options) or []}
+
+    return run
+
+
+def tried(outcome):
+    return [(attempt.strategy, attempt.success) for attempt in outcome.attempts]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [AuthError("a"), Forbidden("b"), Unavailable("c"), NotConfigured("d"), ValueError("e")],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_strategy_that_fails_hands_over_to_the_next(ask, error):
+    outcome = ask(acme(func("first", error), func("second", WEEK)))["acme"]
+    assert (outcome.success, outcome.source, tried(outcome)) == (True, "second", [("first", False), ("second", True)])
+
+
+def test_a_rate_limit_ends_the_round_and_holds_every_strategy_of_the_account(ask):
+    limit = RateLimited("wait", retry_at=datetime.now(UTC) + timedelta(seconds=900))
+    provider = acme(func("first", limit), func("second", WEEK))
+    assert tried(ask(provider)["acme"]) == [("first", False)]
+    again = ask(acme(func("first", WEEK), func("second", WEEK)))["acme"]
+    assert (again.success, again.error.category if again.error else "") == (False, "rate_limited")
+
+
+def test_what_lies_here_is_read_while_the_vendor_asks_to_wait(ask):
+    limit = RateLimited("wait", retry_at=datetime.now(UTC) + timedelta(seconds=900))
+    ask(acme(func("first", limit)))
+    outcome = ask(acme(func("first", WEEK), func("sessions", WEEK, is_local=True)))["acme"]
+    assert (outcome.success, outcome.source) == (True, "sessions")
+    assert list(gate.load()["acme"].holds) == ["first"]
+
+
+def test_the_error_that_is_told_is_the_first_that_is_more_than_not_there(ask):
+    errors = {"first": NotConfigured("nothing"), "second": AuthError("gone"), "third": Unavailable("x")}
+    outcome = ask(acme(*(func(name, error) for name, error in errors.items())))["acme"]
+    assert outcome.error == FetchError("authentication", "gone", "log in again: `vibeusage auth acme`")
+
+
+def test_a_strategy_that_hangs_leaves_time_for_the_next(ask, config_dir):
+    config_dir.mkdir(mode=0o700)
+    (config_dir / "config.toml").write_text("[fetch]\ntimeout_s = 1\n")
+
+    async def never():
+        await asyncio.Event().wait()
+
+    started = time.monotonic()
+    outcome = ask(acme(func("first", never), func("second", WEEK)))["acme"]
+    assert (outcome.success, outcome.source) == (True, "second")
+    assert time.monotonic() - started < 10
+
+
+def broken(ctx):
+    raise KeyError("t0ken-canary")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(acme(func("oauth", KeyError("t0ken-canary")), id="bad"), id="while it is asked"),
+        pytest.param(
+            acme(func("oauth", WEEK, login=Read(where="there", find=broken)), id="bad"),
+            id="while its login is looked for",
+        ),
+    ],
+)
+def test_c14_a_mistake_of_ours_in_one_provider_is_told_and_takes_nobody_along(ask, bad, cache_dir):
+    outcomes = ask(bad, acme(func("oauth", WEEK)))
+    assert {name: outcome.success for name, outcome in outcomes.items()} == {"bad": False, "acme": True}
+    assert "a mistake in vibeusage (KeyError)" in str(outcomes["bad"].error)
+    assert any(place.endswith(("fetch", "broken")) for place in gate.load()["bad"].places)
+    assert "canary" not in (cache_dir / "gates.json").read_text()
+
+
+def test_c14_nor_does_one_while_a_good_answer_is_put_away(ask, monkeypatch):
+    keep = cache.keep
+
+    def picky(snapshot, *args, **options):
+        if snapshot.provider == "bad":
+            raise KeyError("t0ken-canary")
+        return keep(snapshot, *args, **options)
+
+    monkeypatch.setattr(cache, "keep", picky)
+    outcomes = ask(acme(func("oauth", WEEK), id="bad"), acme(func("oauth", WEEK)))
+    assert {name: outcome.success for name, outcome in outcomes.items()} == {"bad": False, "acme": True}
+
+
+def test_who_asks_by_hand_is_answered_by_the_vendor_before_what_lies_here(ask):
+    provider = acme(func("cache", WEEK, is_local=True), func("oauth", WEEK))
+    assert ask(provider)["acme"].source == "oauth"
+    gate.forget("acme")
+    assert ask(provider, if_due=True)["acme"].source == "cache"
+
+
+def test_a_partial_source_leaves_what_it_does_not_know(ask):
+    day = UsagePeriod(name="Daily", utilization=5.0, period_type=PeriodType.DAILY)
+    ask(acme(func("oauth", Usage(periods=(*WEEK.periods, day)))))
+    later = Usage(periods=(UsagePeriod(name="Weekly", utilization=50.0, period_type=PeriodType.WEEKLY),))
+    outcome = ask(acme(func("sessions", later, is_local=True)))["acme"]
+    periods = outcome.snapshot.periods if outcome.snapshot else ()
+    assert {period.name: (period.utilization, period.source) for period in periods} == {
+        "Weekly": (50.0, "sessions"),
+        "Daily": (5.0, "oauth"),
+    }
+
+
+@pytest.mark.parametrize(("written_s", "is_idle"), [(-3600, True), (3600, False)], ids=["at rest", "in use"])
+def test_a_file_deep_in_a_folder_tells_whether_the_tool_is_in_use(ask, home, written_s, is_idle):
+    log = home / ".acme" / "2026" / "11" / "session.jsonl"
+    log.parent.mkdir(parents=True)
+    log.touch()
+    provider = acme(func("oauth", WEEK), activity=("~/.acme",))
+    ask(provider)
+    now = time.time()
+    for path in (log, *log.parents[:3]):
+        os.utime(path, (now - 7200, now - 7200))
+    os.utime(log, (now + written_s, now + written_s))
+    around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=False)
+    (ctx,) = accounts.chosen((), config.load(), around)
+    assert idle.is_idle(ctx, gate.load()["acme"]) is is_idle
+
+
+def test_an_attempt_is_kept_with_its_time_for_the_doctor(ask):
+    ask(acme(func("first", Unavailable("down")), func("second", WEEK)))
+    first, second = gate.load()["acme"].attempts
+    assert first == FetchAttempt(strategy="first", success=False, duration_ms=first.duration_ms, error="down")
+    assert second == FetchAttempt(strategy="second", success=True, duration_ms=second.duration_ms)
+
+
+def test_an_account_without_a_login_is_not_an_attempt(ask):
+    provider = acme(func("oauth", WEEK, login=Env("NOWHERE")))
+    outcome = ask(provider)["acme"]
+    said = "Acme has no login on this machine"
+    assert outcome.error == FetchError("not_configured", said, "log in with `acme login`")
+    assert outcome.attempts == ()
