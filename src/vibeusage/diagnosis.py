@@ -10,7 +10,6 @@ import re
 import shutil
 import stat
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from importlib import metadata, util
@@ -167,7 +166,7 @@ def diagnose(environ: Mapping[str, str], now: datetime, program: Path | None) ->
         programs=tuple(_programs(environ)),
         surroundings=_surroundings(environ),
         integrations=_or(tuple, lambda: tuple(_integrations())),
-        findings=(*problems, *(look.problem for look in looks if look.problem)),
+        findings=tuple(problems),
     )
     logins = [one.login for look in looks for one in look.found if one.login]
     return report, mask.find_private(environ, settings, [ctx.id for ctx in chosen], logins)
@@ -267,11 +266,10 @@ def _integrations() -> Iterator[Integration]:
 
 
 class _Look(NamedTuple):
-    """An account, what its strategies have found, and what went wrong while looking."""
+    """An account, and what its strategies have found."""
 
     account: Account
-    found: tuple[fetch.Candidate, ...] = ()
-    problem: Finding | None = None
+    found: tuple[fetch.Candidate, ...]
 
 
 def _chosen(settings: Config, environ: Mapping[str, str], now: datetime) -> tuple[list[Context], list[Finding]]:
@@ -289,21 +287,9 @@ def _chosen(settings: Config, environ: Mapping[str, str], now: datetime) -> tupl
 
 
 def _look(ctx: Context, known: gate.Gate | None) -> _Look:
-    account = _account(ctx, known)
-    try:
-        found = tuple(fetch.Asking(ctx, known).found)
-    except OSError as exc:
-        message = f"{ctx.id}: {exc.filename or 'a file'} cannot be read: {exc.strerror}"
-        return _Look(account, problem=Finding(is_serious=True, message=message, hint="check the rights of its folder"))
-    except VibeusageError as exc:
-        return _Look(account, problem=Finding(is_serious=True, message=f"{ctx.id}: {exc}", hint=exc.hint))
-    except Exception as exc:  # to report a mistake in one provider is what this is for
-        frame = traceback.extract_tb(exc.__traceback__)[-1]
-        message = f"{ctx.id}: a mistake in vibeusage ({type(exc).__name__}) keeps its logins from being looked for"
-        hint = f"please report it with this place: {frame.filename}:{frame.lineno} {frame.name}"
-        return _Look(account, problem=Finding(is_serious=True, message=message, hint=hint))
+    found = tuple(fetch.Asking(ctx, known).found)
     logins = tuple(_login(one, ctx, known) for one in found)
-    return _Look(msgspec.structs.replace(account, logins=logins), found)
+    return _Look(msgspec.structs.replace(_account(ctx, known), logins=logins), found)
 
 
 def _account(ctx: Context, known: gate.Gate | None) -> Account:
@@ -330,7 +316,10 @@ def _login(one: fetch.Candidate, ctx: Context, known: gate.Gate | None) -> Login
         where = _keyring(one, ctx) if state == "keyring" else ""
         if isinstance(error, credentials.NoLogin) and error.hint:
             return Login(strategy=name, state=state, message=f"{error}, {error.hint}")
-        return Login(strategy=name, state=state, where=where, message=str(error), hint=error.hint)
+        hint = error.hint
+        if isinstance(error, fetch.Mistake):
+            hint = f"please report it with this place: {error.places[-1]}"
+        return Login(strategy=name, state=state, where=where, message=str(error), hint=hint)
     held = gate.held(known, name, login.fingerprint if login else "", ctx.now)
     found = Login(
         strategy=name,

@@ -62,13 +62,12 @@ class Mistake(VibeusageError):
     """Of ours. `places` are file, line and function; what the exception says may hold a secret, so it is not kept."""
 
     def __init__(self, ctx: Context, exc: BaseException) -> None:
-        kind = type(exc).__name__
-        super().__init__(
-            f"{ctx.display_name} could not be asked because of a mistake in vibeusage ({kind})",
-            hint="please report it with what `vibeusage doctor` prints",
-        )
         frames = traceback.extract_tb(exc.__traceback__)
         self.places = tuple(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames)[-8:]
+        super().__init__(
+            f"{ctx.display_name} could not be asked because of a mistake in vibeusage ({type(exc).__name__})",
+            hint="please report it with what `vibeusage doctor` prints",
+        )
 
 
 class Asking:
@@ -305,6 +304,9 @@ def _candidate(strategy: Strategy, ctx: Context) -> Candidate:
         return Candidate(strategy, credentials.find(places, ctx), None)
     except (StrategyError, ConfigError, StorageError) as exc:
         return Candidate(strategy, None, _with_hint(exc, ctx, None))
+    except OSError as exc:
+        message = f"{exc.filename or 'a file'} cannot be read: {exc.strerror}"
+        return Candidate(strategy, None, ConfigError(message, hint="check the rights of its folder"))
 
 
 def _is_local(strategy: Strategy) -> bool:

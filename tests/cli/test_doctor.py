@@ -408,7 +408,7 @@ def test_a_strategy_that_nobody_knows_is_told(found, config_dir):
 
 
 TROUBLES = {
-    "mistake": (ValueError("canary-access-0001"), "acme: a mistake in vibeusage (ValueError) keeps its logins from"),
+    "mistake": (ValueError("canary-access-0001"), "acme: Acme could not be asked because of a mistake"),
     "unreadable": (PermissionError(13, "Permission denied", "/etc/acme"), "acme: /etc/acme cannot be read: Permission"),
 }
 

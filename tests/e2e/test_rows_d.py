@@ -375,7 +375,10 @@ def test_d8_garbage_is_a_named_error_and_the_last_numbers_stay(world, cache_dir,
 
 
 NUMBERS = ("-5", "1e308", "1e999", "1" + "0" * 400, "NaN", "true", '"many"', "null", "[]", "{}")
-TIMES = ('"9999-12-31T23:59:59Z"', '"0001-01-01T00:00:00Z"', '"2026-10-01T00:00:00"', '"99999-01-01T00:00:00Z"', '"tomorrow"', '"0000-00-00"', "1e308", "true", "[]")
+TIMES = (
+    *('"9999-12-31T23:59:59Z"', '"0001-01-01T00:00:00Z"', '"2026-10-01T00:00:00"', '"99999-01-01T00:00:00Z"'),
+    *('"tomorrow"', '"0000-00-00"', "1e308", "true", "[]"),
+)
 SPOILED = [
     *(pytest.param(r"(?<=: )\d+(\.\d+)?(?=[,}\]])", raw, id=f"numbers are {raw[:9]}") for raw in NUMBERS),
     *(pytest.param(r'(?<=: )"\d{4}-\d\d-\d\d[^"]*"|(?<=_at": )\d+', raw, id=f"times are {raw[:9]}") for raw in TIMES),

@@ -172,10 +172,11 @@ def _overage(answer: _Answer, resets_at: datetime) -> OverageUsage | None:
     """`spend` says its exponent and is preferred; `extra_usage` is in cents unless it says otherwise."""
     spend, extra = answer.spend, answer.extra_usage
     if spend and spend.enabled and spend.used:
-        used, limit, currency = _money(spend.used), _money(spend.limit), spend.used.currency
+        used = fields.spent(spend.used.amount_minor, spend.used.exponent)
+        limit, currency = _money(spend.limit), spend.used.currency
     elif extra and extra.is_enabled:
         places = 2 if extra.decimal_places is None else extra.decimal_places
-        used, limit = fields.money(extra.used_credits, places), fields.money(extra.monthly_limit, places)
+        used, limit = fields.spent(extra.used_credits, places), fields.money(extra.monthly_limit, places)
         currency = extra.currency or "USD"
     else:
         return None

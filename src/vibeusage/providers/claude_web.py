@@ -168,7 +168,7 @@ async def _optional(ask: "Ask", path: str, parse: Callable[[bytes], T | None]) -
 
 def _overage(body: bytes, now: datetime) -> OverageUsage | None:
     said = msgspec.json.decode(body, type=_SpendLimit)
-    used = fields.money(said.used_credits)
+    used = fields.spent(said.used_credits)
     if not said.is_enabled or used is None:
         return None
     limit = fields.money(said.monthly_credit_limit)

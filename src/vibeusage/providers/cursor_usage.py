@@ -162,7 +162,7 @@ def _length(starts_at: datetime | None, resets_at: datetime | None) -> int | Non
 
 
 def _overage(cycle: _Cycle, meter: _Meter | None) -> OverageUsage | None:
-    used = fields.money(meter.used) if meter else None
+    used = fields.spent(meter.used) if meter else None
     if meter is None or used is None:
         return None
     return OverageUsage(

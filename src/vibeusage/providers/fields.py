@@ -112,3 +112,11 @@ def money(minor: object, exponent: int = 2) -> Decimal | None:
     if abs(amount) > MOST_MONEY:
         raise ValueError("an amount out of range")
     return amount
+
+
+def spent(minor: object, exponent: int = 2) -> Decimal | None:
+    """An amount used, as `money`; never negative."""
+    amount = money(minor, exponent)
+    if amount is not None and amount < 0:
+        raise ValueError("less than nothing was used")
+    return amount
