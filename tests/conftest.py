@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from real import unavailable
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OURS = ("VIBEUSAGE_", "XDG_", "CLAUDE_", "ANTHROPIC_", "COPILOT_", "STARSHIP_", "ZDOTDIR", "TMUX", "CLICOLOR")
@@ -65,11 +66,7 @@ def require() -> Callable[[str], str]:
 
     def find(program: str) -> str:
         found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
-        if found:
-            return found
-        if os.environ.get("VIBEUSAGE_REQUIRE_REAL"):
-            pytest.fail(f"{program} is not installed, and VIBEUSAGE_REQUIRE_REAL is set")
-        pytest.skip(f"{program} is not installed")
+        return found or unavailable(f"{program} is not installed")
 
     return find
 

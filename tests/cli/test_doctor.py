@@ -25,6 +25,12 @@ PRIVATE = (
 
 
 @pytest.fixture(autouse=True)
+def now(monkeypatch):
+    """The hour of this test: the suite may have begun minutes ago."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(UTC))
+
+
+@pytest.fixture(autouse=True)
 def surroundings(monkeypatch):
     """Neither this machine's proxies and certificates nor its tools, and an installed vibeusage."""
     for name in list(os.environ):

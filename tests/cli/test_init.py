@@ -1,9 +1,9 @@
-import os
 import shutil
 import subprocess
 import sys
 
 import pytest
+from real import unavailable
 
 from vibeusage import cli, paths
 from vibeusage.cli.init import find_program, quote_fish
@@ -41,7 +41,7 @@ def scripts(tmp_path, monkeypatch):
 
 def source(shell, text, tmp_path, **environment):
     if not shutil.which(shell):
-        (pytest.fail if os.environ.get("VIBEUSAGE_REQUIRE_REAL") else pytest.skip)(f"{shell} is not installed")
+        unavailable(f"{shell} is not installed")
     wrapped = {
         "zsh": 'f() { eval "$(<lines)"; }; f',
         "bash": 'f() { eval "$(<lines)"; }; f',

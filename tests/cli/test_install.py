@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from real import unavailable
 
 from vibeusage import cli, paths
 from vibeusage.cli.install import tmux_lines
@@ -82,7 +83,7 @@ def real(program, *places):
     """The path of a real program; without it the test is skipped, or fails where it must not be."""
     found = [str(place) for place in (*places, shutil.which(program)) if place and Path(place).is_file()]
     if not found:
-        (pytest.fail if os.environ.get("VIBEUSAGE_REQUIRE_REAL") else pytest.skip)(f"{program} is not installed")
+        unavailable(f"{program} is not installed")
     return found[0]
 
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-import pytest
+from real import unavailable
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PROGRAM = (sys.executable, "-P", "-m", "vibeusage")
@@ -57,13 +57,6 @@ except subprocess.TimeoutExpired:
     child.wait()
 print(f"\\n{time.monotonic() - started:.3f} {child.returncode}")
 """
-
-
-def unavailable(reason: str) -> None:
-    """Skip with the reason; fail where CI promises a machine that has everything."""
-    if os.environ.get("VIBEUSAGE_REQUIRE_REAL"):
-        pytest.fail(f"{reason}, and VIBEUSAGE_REQUIRE_REAL is set")
-    pytest.skip(reason)
 
 
 def namespace(require: Callable[[str], str], *flags: str) -> list[str]:
