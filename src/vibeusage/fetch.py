@@ -291,8 +291,8 @@ def places(ctx: Context) -> Iterator[str]:
     """Where this account's logins are looked for, in order, for people."""
     for strategy in _strategies(ctx):
         for place in () if isinstance(strategy, Command) else strategy.login:
-            if not credentials.is_closed(place, ctx):
-                yield credentials.where(place, ctx)
+            if not credentials.is_closed(place, ctx) and (where := credentials.where(place, ctx)):
+                yield where
 
 
 def _candidate(strategy: Strategy, ctx: Context) -> Candidate:

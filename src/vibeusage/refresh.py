@@ -44,15 +44,9 @@ def refresh(
     foreground = not if_due if foreground is None else foreground
     around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=foreground)
     chosen = accounts.chosen(wanted, settings, around)
-    problem, may_wait = None, not if_due or (foreground and not cache.load_snapshots())
+    may_wait = not if_due or (foreground and not cache.load_snapshots())
     with contextlib.ExitStack() as held:
-        try:
-            lock = files.lock(paths.cache_dir() / "refresh.lock", wait_s=LOCK_WAIT_S if may_wait else 0)
-            got = held.enter_context(lock)
-        except StorageError as exc:  # whoever asks by hand gets the numbers all the same, and the reason
-            if not foreground:
-                raise
-            got, problem = True, exc
+        got, problem = _locked(held, LOCK_WAIT_S if may_wait else 0, needed=not foreground)
         if not got:
             if if_due:
                 return None
@@ -76,6 +70,19 @@ def refresh(
         cache.compile_line(nobody_to_ask=not chosen)
     outcomes = _worth_telling(outcomes, quiet=if_due) if not wanted else outcomes
     return [_unstored(outcome, problem) for outcome in outcomes] if problem else outcomes
+
+
+def _locked(held: contextlib.ExitStack, wait_s: float, *, needed: bool) -> tuple[bool, StorageError | None]:
+    """Whether this is the one refresher; where no lock can be made, the reason, unless it is `needed`.
+
+    Whoever asks by hand gets the numbers all the same.
+    """
+    try:
+        return held.enter_context(files.lock(paths.cache_dir() / "refresh.lock", wait_s=wait_s)), None
+    except StorageError as exc:
+        if needed:
+            raise
+        return True, exc
 
 
 def _worth_telling(outcomes: list[FetchOutcome], *, quiet: bool) -> list[FetchOutcome]:

@@ -25,3 +25,14 @@ def test_every_row_has_a_time_and_a_ratio(tmp_path):
         assert ratio > 0.1
     assert "x /bin/true" in " ".join(rows["vibeusage-line, stored"])
     assert {"zsh", "bash", "fish"} <= {name.split(" ")[0] for name in rows}
+
+
+def test_a_refresh_of_five_has_its_figures():
+    refresh = RUN.with_name("refresh.py")
+    done = subprocess.run(
+        [sys.executable, str(refresh), "--rounds", "1"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = [line.split() for line in done.stdout.splitlines()[1:]]
+    assert [line[0] for line in figures] == ["0.0", "1.0"]
+    assert all(0 < float(line[2]) < 60 for line in figures)

@@ -236,7 +236,7 @@ PROVIDER = Provider(
             fetch=fetch_oauth,
             login=(
                 Stored(kind="oauth"),
-                Read(where="the macOS Keychain", find=_find_in_keychain),
+                Read(where="the macOS Keychain" if sys.platform == "darwin" else "", find=_find_in_keychain),
                 Read(where="Claude Code's .credentials.json", find=_find_in_file),
                 Env(SETUP_TOKEN),
             ),

@@ -39,7 +39,10 @@ class JsonFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """A login of another tool that takes code to find; None when it is not there. `where` is for people."""
+    """A login of another tool that takes code to find; None when it is not there.
+
+    `where` is for people; "" for what this system does not have.
+    """
 
     where: str
     find: "Callable[[Context], Login | None]"
