@@ -1,0 +1,1 @@
+"""What the assistants on this machine consumed: their own logs, read, priced and kept."""
