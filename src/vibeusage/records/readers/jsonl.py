@@ -1,0 +1,98 @@
+"""Lines of JSON: jump from one that matters to the next, decode it narrowly, mend it where a field is odd.
+
+    for line in hits(block, b'"usage"'):
+        found = decoded(line, _LINE, source)
+
+`_LINE` is a decoder of a Struct (gc=False) whose every field has a default; its counts are `Tokens`, its times
+`Instant`. What is not JSON is counted as skipped and gives None; a field of the wrong type never loses its line.
+"""
+
+import re
+import types
+import typing
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from vibeusage.records.readers.spec import MOST_TOKENS, Source
+from vibeusage.records.readers.values import count, millis
+
+Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+T = TypeVar("T")
+_MARKS = b"\0\xef\xbb\xbf \t\r"  # a byte order mark, and the run of NUL that a loss of power leaves
+
+
+def hits(block: bytes, needle: bytes | re.Pattern[bytes]) -> Iterator[bytes]:
+    """The lines of `block` that hold `needle`, in their order, each once and without its newline."""
+    at = 0
+    while (hit := _found(block, needle, at)) >= 0:
+        start = block.rfind(b"\n", at, hit) + 1 or at
+        end = block.find(b"\n", hit)
+        at = end if end >= 0 else len(block)
+        yield block[start:at]
+
+
+def _found(block: bytes, needle: bytes | re.Pattern[bytes], at: int) -> int:
+    if isinstance(needle, bytes):
+        return block.find(needle, at)
+    match = needle.search(block, at)
+    return match.start() if match else -1
+
+
+def decoded(line: bytes, decoder: msgspec.json.Decoder[T], source: Source) -> T | None:
+    """What `decoder` makes of a line; None, and counted as skipped, where that is not one JSON object."""
+    try:
+        return decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _tolerant(line.lstrip(_MARKS), decoder, source)
+
+
+def _tolerant(line: bytes, decoder: msgspec.json.Decoder[T], source: Source) -> T | None:
+    try:
+        value = msgspec.json.decode(line.decode(errors="replace"))
+    except (msgspec.MsgspecError, RecursionError):
+        source.skip("not JSON")
+        return None
+    found = mended(value, decoder.type)
+    if found is None:
+        source.skip("not an object")
+    return found
+
+
+def mended(value: Any, wanted: Any) -> Any:
+    """`value` as the type `wanted`, without those fields that cannot be; None when nothing is left of it."""
+    wanted = _bare(wanted)
+    if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
+        fields = {field.name: (value.get(field.encode_name), field.type) for field in msgspec.structs.fields(wanted)}
+        found = {name: mended(*pair) for name, pair in fields.items()}
+        return wanted(**{name: part for name, part in found.items() if part is not None})
+    if isinstance(value, list) and typing.get_origin(wanted) is list:
+        items = (mended(item, typing.get_args(wanted)[0]) for item in value)
+        return [item for item in items if item is not None]
+    return _scalar(value, wanted)
+
+
+def _scalar(value: Any, wanted: Any) -> Any:
+    if wanted is int:
+        return count(value)
+    if wanted is datetime:
+        at = millis(value)
+        return datetime.fromtimestamp(at / 1000, UTC) if at is not None and at < 1 << 47 else None
+    if wanted is str and type(value) is int:
+        return str(value)
+    try:
+        return msgspec.convert(value, wanted)
+    except msgspec.ValidationError:
+        return None
+
+
+def _bare(wanted: Any) -> Any:
+    """The type below `Annotated[…]` and `… | None`."""
+    if typing.get_origin(wanted) is Annotated:
+        return _bare(typing.get_args(wanted)[0])
+    if typing.get_origin(wanted) in (typing.Union, types.UnionType):
+        return _bare(next(part for part in typing.get_args(wanted) if part is not type(None)))
+    return wanted
