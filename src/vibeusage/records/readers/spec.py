@@ -23,7 +23,8 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     one whole. `order` above 0 marks a running total: of two states the higher order replaces the other whole.
     `cost` is what the log states, in picodollars (1e-12 USD), None when it states none.
     `kind`: assistant, subagent, aggregate (a total of several calls) or estimate.
-    `notes`: lower_bound, approximate, disjoint; `data` is small and whitelisted, numbers and short words only.
+    `complete`: its end was seen; merged by "any", and a call that stays False has an output that is a lower bound.
+    `notes`: approximate, disjoint; `data` is small and whitelisted, numbers and short words only.
     """
 
     uuid: str
@@ -41,6 +42,7 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     rank: int = 0
     order: int = 0
     kind: str = "assistant"
+    complete: bool = True
     served_by: str = ""
     speed: str = ""
     searches: int = 0
