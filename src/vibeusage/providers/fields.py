@@ -6,6 +6,7 @@ A ValueError from here is what the engine turns into a ShapeError.
 import base64
 import binascii
 import math
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,12 +15,13 @@ import msgspec
 
 MOST_PERCENT = 1_000_000.0
 MOST_MONEY = Decimal(10) ** 12
+COUNT = re.compile(r"|-?\d+(?:\.\d*)?(?:e\+?\d+)?", re.IGNORECASE)
 YEARS = range(2000, 2200)  # of times that are meant; 0001 and 9999 are what programs write for none and never
 
 
 def num(value: object) -> float | None:
-    """A finite number from an int, float or numeric string."""
-    if value is None:
+    """A finite number from an int, float or numeric string; None for an empty one."""
+    if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"{type(value).__name__} where a number belongs")
@@ -59,18 +61,14 @@ def percent_left(value: object) -> float | None:
 def instant(value: object) -> datetime | None:
     """Aware UTC from ISO 8601 with an offset, a bare date, or epoch seconds or milliseconds.
 
-    None for 0 and for a year that stands for none or never.
+    None for 0 and less, and for a year that stands for none or never.
     """
-    if value is None or value == "":
-        return None
-    if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
-        found: datetime | None = _written(value)
-    else:
-        found = _counted(value)
+    is_counted = not isinstance(value, str) or COUNT.fullmatch(value.strip())
+    found = _counted(value) if is_counted else _written(str(value).strip())
     return found if found and found.year in YEARS else None
 
 
-def _written(text: str) -> datetime:
+def _written(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
@@ -79,7 +77,7 @@ def _written(text: str) -> datetime:
         return found.replace(tzinfo=UTC)
     if found.tzinfo is None:
         raise ValueError("a time without an offset")
-    return found.astimezone(UTC)
+    return found.astimezone(UTC) if found.year in YEARS else None
 
 
 def _counted(value: object) -> datetime | None:
