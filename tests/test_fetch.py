@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from vibeusage import accounts, cache, config, gate, idle, providers
@@ -74,6 +76,19 @@ def test_a_rate_limit_ends_the_round_and_holds_every_strategy_of_the_account(ask
     assert tried(ask(provider)["acme"]) == [("first", False)]
     again = ask(acme(func("first", WEEK), func("second", WEEK)))["acme"]
     assert (again.success, again.error.category if again.error else "") == (False, "rate_limited")
+
+
+def test_a_rate_limit_says_when_it_ends(ask):
+    limit = RateLimited("acme.example asks to wait", retry_at=datetime.now(UTC) + timedelta(seconds=900))
+    first = ask(acme(func("first", limit)))["acme"].error
+    until = gate.load()["acme"].holds["first"].until
+    assert until
+    ends = until.astimezone().strftime("%H:%M")
+    later = ask(acme(func("first", WEEK)))["acme"].error
+    assert first.message == "acme.example asks to wait"
+    assert re.fullmatch(f"it is asked again after ([A-Z][a-z][a-z] )?{ends}", first.hint)
+    assert re.fullmatch(f"Acme asked to wait, until ([A-Z][a-z][a-z] )?{ends}", later.message)
+    assert later.hint == "it is asked again after that"
 
 
 def test_what_lies_here_is_read_while_the_vendor_asks_to_wait(ask):
@@ -171,6 +186,28 @@ def test_a_file_deep_in_a_folder_tells_whether_the_tool_is_in_use(ask, home, wri
     around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=False)
     (ctx,) = accounts.chosen((), config.load(), around)
     assert idle.is_idle(ctx, gate.load()["acme"]) is is_idle
+
+
+@pytest.fixture
+def deep(home, monkeypatch):
+    """A folder with more folders in one another than Python has room for calls, pytest's own tidying included."""
+    folder = home / "deep"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for _ in range(1200):
+        os.mkdir("d")
+        os.chdir("d")
+    yield folder
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+@pytest.mark.parametrize("activity", [f"~/{'x' * 300}", "~/deep"], ids=["cannot be looked at", "deeper than a stack"])
+def test_a_folder_of_a_tool_that_is_odd_ends_nobodys_refresh(ask, deep, activity):
+    provider = acme(func("oauth", WEEK), activity=(activity,))
+    ask(provider)
+    known = gate.load()["acme"]
+    gate.save({"acme": msgspec.structs.replace(known, due_at=datetime.now(UTC))})
+    assert ask(provider, if_due=True)["acme"].success
 
 
 def test_an_attempt_is_kept_with_its_time_for_the_doctor(ask):

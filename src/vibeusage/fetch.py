@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from vibeusage import credentials, gate
+from vibeusage import credentials, gate, pace
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import (
@@ -180,6 +180,8 @@ class Asking:
             error.retry_at += late
         fingerprint = one.login.fingerprint if one.login else ""
         self.gate = gate.hold(self.gate, one.strategy.name, fingerprint, error, self.ctx.now + late)
+        if isinstance(error, RateLimited) and (until := gate.cooling_until(self.gate, self.ctx.now)):
+            error.hint = error.hint or f"it is asked again after {_clock(until, self.ctx.now)}"
 
     def _in_order(self) -> tuple[FetchAttempt, ...]:
         places = [one.strategy.name for one in self.found]
@@ -325,7 +327,14 @@ def _hosts(ctx: Context, usable: list[Candidate]) -> set[str]:
 def _held_error(ctx: Context, held: gate.Hold) -> VibeusageError:
     if held.until is None:
         return _Standing(held.error)
-    return RateLimited(f"{ctx.display_name} asked to wait, until {held.until.astimezone():%H:%M}", retry_at=held.until)
+    until = _clock(held.until, ctx.now)
+    return RateLimited(
+        f"{ctx.display_name} asked to wait, until {until}", retry_at=held.until, hint="it is asked again after that"
+    )
+
+
+def _clock(instant: datetime, now: datetime) -> str:
+    return pace.clock(int(instant.timestamp()), int(now.timestamp()))[0]
 
 
 class _Standing(StrategyError):
