@@ -85,11 +85,19 @@ def _dispatch(argv: list[str]) -> int:
     if argv and argv[0] in ("--help", "-h"):
         print(_overview())
         return 0
-    name = argv[0] if argv and argv[0] in COMMANDS else "usage"
+    name, rest = _chosen(argv)
     module = importlib.import_module(f"vibeusage.cli.{name}")
     parser = Parser(prog=f"vibeusage {name}", description=module.__doc__)
     module.add_arguments(parser)
-    return module.run(parser.parse_args(argv[1:] if argv and argv[0] == name else argv))
+    return module.run(parser.parse_args(rest))
+
+
+def _chosen(argv: list[str]) -> tuple[str, list[str]]:
+    """The command and what is left for it; options may stand before it, as in `vibeusage --json status`."""
+    place = next((place for place, word in enumerate(argv) if not word.startswith("-")), None)
+    if place is None or argv[place] not in COMMANDS:
+        return "usage", argv
+    return argv[place], argv[:place] + argv[place + 1 :]
 
 
 def _overview() -> str:

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     secrets_in.guard(parser, USAGE)
     parser.add_argument("words", nargs="*", metavar="PROVIDER", help="a provider or account, such as claude@work")
     parser.add_argument("--status", action="store_true", help="only show what was found, and where")
-    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    parser.add_argument("--json", "-j", action="store_true", help="the same as JSON")
     parser.add_argument("--kind", metavar="KIND", help="which secret to paste, where there are several")
     parser.add_argument("--host", metavar="HOST", help="log in by code at another host, such as acme.ghe.com")
     parser.add_argument("--no-check", action="store_true", help="store the login without asking the provider")

@@ -13,7 +13,8 @@ from vibeusage.models import UsageSnapshot
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="show|clear")
     show = actions.add_parser("show", help="what is stored, from where, and how old (the default)")
-    show.add_argument("--json", action="store_true", help="print as JSON")
+    for one in (parser, show):
+        one.add_argument("--json", "-j", action="store_true", default=argparse.SUPPRESS, help="print as JSON")
     clear = actions.add_parser("clear", help="remove what is stored")
     clear.add_argument("provider", nargs="?", metavar="PROVIDER", help="a provider or account; default: everything")
 
@@ -42,10 +43,11 @@ def _show(*, as_json: bool) -> int:
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return 0
     print(paths.cache_dir())
+    width = max(map(len, known), default=0)
     for name, snapshot in known.items():
         age = pace.age(int(_newest(snapshot).timestamp()), int(now.timestamp()))[0]
-        count = len(snapshot.periods)
-        print(f"  {render.plain(name)}  {count} window{'s' * (count != 1)} from {render.plain(snapshot.source)}, {age}")
+        count, source = len(snapshot.periods), render.plain(snapshot.source)
+        print(f"  {render.plain(name):{width}}  {count} window{'s' * (count != 1)} from {source}, {age}")
     if not known:
         print("  nothing is stored yet")
     return 0

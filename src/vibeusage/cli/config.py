@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = commands.add_parser("show", help="the settings in force, and which of them the file sets")
     path = commands.add_parser("path", help="our folders and the file of the settings")
     for one in (parser, show, path):
-        one.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+        one.add_argument("--json", "-j", action="store_true", default=argparse.SUPPRESS, help="print JSON")
     get = commands.add_parser("get", help="print one setting")
     get.add_argument("key", metavar="KEY", help="such as line.bar or providers.claude.enabled")
     change = commands.add_parser("set", help="write one setting, the rest of the file stays as it is")

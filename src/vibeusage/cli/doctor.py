@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--json", "-j", action="store_true", help="print the report as JSON")
     parser.add_argument("--verbose", "-v", action="store_true", help="also where logins were looked for in vain")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
     parser.epilog = CODES

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     secrets_in.guard(parser, USAGE)
     parser.add_argument("words", nargs="*", metavar="PROVIDER …", help="an account, and what to do")
     parser.add_argument("--kind", metavar="KIND", help=f"which secret: {', '.join(vault.KINDS)}; default: the first")
-    parser.add_argument("--json", action="store_true", help="print what is stored, and where, as JSON")
+    parser.add_argument("--json", "-j", action="store_true", help="print what is stored, and where, as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="default: every enabled one")
     parser.add_argument("--if-due", action="store_true", help="only what is due; leave at once if another refresh runs")
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing, the exit code tells")
-    parser.add_argument("--json", action="store_true", help="print the outcomes as JSON")
+    parser.add_argument("--json", "-j", action="store_true", help="print the outcomes as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

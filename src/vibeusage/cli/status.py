@@ -28,7 +28,7 @@ LOOKS = {  # symbol, the same in ASCII, style
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="default: every enabled one")
     parser.add_argument("--refresh", action="store_true", help="ask now, even if the last answer is new")
-    parser.add_argument("--json", action="store_true", help="print the statuses as JSON")
+    parser.add_argument("--json", "-j", action="store_true", help="print the statuses as JSON")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
 
 
