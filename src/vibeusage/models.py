@@ -194,3 +194,19 @@ class AggregatedResult(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: Instant
     providers: dict[str, UsageSnapshot] = {}
     errors: dict[str, FetchError] = {}
+
+    @property
+    def has_any_data(self) -> bool:
+        return bool(self.providers)
+
+    @property
+    def all_failed(self) -> bool:
+        return bool(self.errors) and not self.successful_providers()
+
+    def successful_providers(self) -> list[str]:
+        """Those whose numbers nothing is wrong with."""
+        return [name for name in self.providers if name not in self.errors]
+
+    def failed_providers(self) -> list[str]:
+        """Those that could not be asked, whether or not they have older numbers."""
+        return list(self.errors)

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from vibeusage import cache, cli
+from vibeusage import cache, cli, gate
+from vibeusage.errors import AuthError
 from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 
 
@@ -47,6 +48,22 @@ def test_old_numbers_say_their_age(capsys):
     save(age=timedelta(hours=2))
     cli.main(["usage"])
     assert "(2h ago)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("age", "code", "note"),
+    [
+        pytest.param(timedelta(minutes=4), 2, "! acme.example refused the login; numbers are 4m old", id="before"),
+        pytest.param(timedelta(minutes=1), 0, "", id="told by a status line since"),
+    ],
+)
+def test_why_numbers_are_no_newer_is_said_until_they_are(age, code, note, capsys):
+    save(age=age)
+    failed_at = datetime.now(UTC) - timedelta(minutes=2)
+    refused = gate.after_failure(None, AuthError("acme.example refused the login"), interval_s=300, now=failed_at)
+    gate.save({"claude": refused})
+    assert cli.main([]) == code
+    assert [line.strip() for line in capsys.readouterr().out.splitlines() if "!" in line] == ([note] if note else [])
 
 
 def test_remaining_is_a_setting_and_visible(capsys, config_dir):
@@ -135,6 +152,12 @@ def test_cache_show_names_account_source_and_age(capsys):
     assert capsys.readouterr().out.startswith("1 file removed from ")
     cli.main(["cache"])
     assert capsys.readouterr().out.splitlines()[1] == "  nothing is stored yet"
+
+
+@pytest.mark.parametrize("words", ["--json cache show", "-j cache show", "cache show -j"])
+def test_an_option_may_stand_before_its_command_and_json_has_a_letter(words, capsys):
+    assert cli.main(words.split()) == 0
+    assert json.loads(capsys.readouterr().out)["accounts"] == []
 
 
 def test_the_version_is_that_of_the_package(capsys):

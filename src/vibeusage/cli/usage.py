@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="a provider or account; default: all with data")
     parser.add_argument("--refresh", action="store_true", help="ask the providers first, even if it is not time")
-    parser.add_argument("--json", action="store_true", help="print the snapshots as JSON")
+    parser.add_argument("--json", "-j", action="store_true", help="print the snapshots as JSON")
     parser.add_argument("--verbose", "-v", action="store_true", help="add source, account, age and what was tried")
     parser.add_argument("--quiet", "-q", action="store_true", help="no progress and no notes on errors")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         _print_json(result, args.provider)
         return exit_code(result)
-    if not result.providers:
+    if not result.has_any_data:
         return _only_errors(errors, settings, now)
     style = terminal.environment_style(
         sys.stdout,
@@ -71,10 +71,11 @@ def exit_code(result: AggregatedResult) -> int:
     """0 when nothing is wrong, 5 when some accounts have numbers, else the code of the first error."""
     from vibeusage.cli.refresh import EXIT_PARTIAL, code_of
 
-    if not result.errors:
-        return 0 if result.providers else NotConfigured.exit_code
-    good = [name for name in result.providers if name not in result.errors]
-    return EXIT_PARTIAL if good else code_of(next(iter(result.errors.values())))
+    if result.all_failed:
+        return code_of(result.errors[result.failed_providers()[0]])
+    if result.failed_providers():
+        return EXIT_PARTIAL
+    return 0 if result.has_any_data else NotConfigured.exit_code
 
 
 def _only_errors(errors: Mapping[str, FetchError], settings: config.Config, now: datetime) -> int:
@@ -164,7 +165,7 @@ def _errors(
     *,
     named: bool,
 ) -> dict[str, FetchError]:
-    """Why numbers are missing or not newer; "no login" is nobody's error unless the account was named."""
+    """Why numbers are missing or not newer, until they are; "no login" is nobody's error unless it was named."""
     stale_after = timedelta(seconds=settings.fetch.stale_after_s)
     errors = {}
     for name, snapshot in chosen.items():
@@ -172,9 +173,15 @@ def _errors(
         error = outcome.error if outcome else known.error if known else None
         if error is None or (error.category == NotConfigured.category and (snapshot or not named)):
             continue
-        if outcome or snapshot is None or snapshot.is_stale(now, stale_after):
+        failed_at = known.asked_at if known else None
+        if outcome or snapshot is None or snapshot.is_stale(now, stale_after) or _is_before(snapshot, failed_at):
             errors[name] = error
     return errors
+
+
+def _is_before(snapshot: UsageSnapshot, failed_at: datetime | None) -> bool:
+    """Whether the numbers are from before the round that failed; what a status line told since needs no excuse."""
+    return failed_at is not None and snapshot.observed_at < failed_at
 
 
 def _with_status(snapshot: UsageSnapshot) -> UsageSnapshot:
