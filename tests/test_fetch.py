@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -203,11 +204,11 @@ def deep(home, monkeypatch):
 
 @pytest.mark.parametrize("activity", [f"~/{'x' * 300}", "~/deep"], ids=["cannot be looked at", "deeper than a stack"])
 def test_a_folder_of_a_tool_that_is_odd_ends_nobodys_refresh(ask, deep, activity):
-    provider = acme(func("oauth", WEEK), activity=(activity,))
-    ask(provider)
-    known = gate.load()["acme"]
-    gate.save({"acme": msgspec.structs.replace(known, due_at=datetime.now(UTC))})
-    assert ask(provider, if_due=True)["acme"].success
+    odd, other = acme(func("oauth", WEEK), activity=(activity,), id="odd"), acme(func("oauth", WEEK))
+    ask(odd, other)
+    now = datetime.now(UTC)
+    gate.save({name: msgspec.structs.replace(known, due_at=now) for name, known in gate.load().items()})
+    assert ask(odd, other, if_due=True)["acme"].success
 
 
 def test_an_attempt_is_kept_with_its_time_for_the_doctor(ask):

@@ -9,6 +9,7 @@ from vibeusage import cache, gate
 from vibeusage.context import Context
 
 LOOKS = 20_000  # files looked at, at most
+DEPTH = 50  # folders in one another
 
 
 def is_idle(ctx: Context, known: gate.Gate) -> bool:
@@ -21,7 +22,7 @@ def is_idle(ctx: Context, known: gate.Gate) -> bool:
         return False
     if any(since < period.resets_at <= ctx.now for period in snapshot.periods if period.resets_at):
         return False
-    places = [path for path in map(ctx.path, ctx.provider.activity) if path.exists()]
+    places = [path for path in map(ctx.path, ctx.provider.activity) if os.path.exists(path)]
     return bool(places) and not _was_used(places, since.timestamp())
 
 
@@ -33,7 +34,7 @@ def _was_used(places: list[Path], since: float) -> bool:
     return False
 
 
-def _times(place: Path) -> Iterator[float]:
+def _times(place: Path, depth: int = 0) -> Iterator[float]:
     """When the file, or each file and folder in the folder, was written; newest names first."""
     try:
         yield place.stat().st_mtime
@@ -41,10 +42,10 @@ def _times(place: Path) -> Iterator[float]:
     except OSError:
         return
     for entry in entries:
-        if entry.is_dir(follow_symlinks=False):
-            yield from _times(Path(entry.path))
-        elif not entry.is_symlink():
-            try:
+        try:
+            if entry.is_dir(follow_symlinks=False) and depth < DEPTH:
+                yield from _times(Path(entry.path), depth + 1)
+            elif not entry.is_symlink():
                 yield entry.stat(follow_symlinks=False).st_mtime
-            except OSError:
-                continue
+        except OSError:
+            continue
