@@ -63,6 +63,8 @@ def dice(monkeypatch):
         pytest.param("Sun, 22 Nov 2020 12:20:00 GMT", 300, id="past date"),
         pytest.param("Sun, 22 Nov 9999 12:20:00 GMT", 6 * 3600, id="absurd date"),
         pytest.param("Sun, 32 Nov 2026 12:20:00 GMT", 300, id="no date"),
+        pytest.param("Sun, 22 Nov 99999999999999999999 12:20:00 GMT", 300, id="a year of twenty digits"),
+        pytest.param("Sun, 22 Nov 2026 12:20:00 +99999999999999999999", 300, id="an offset of twenty digits"),
         pytest.param("٣٠٠٠", 3_000, id="digits of another script"),
     ],
 )
@@ -74,6 +76,10 @@ def test_c6_a_rate_limit_waits_at_least_300_seconds_and_at_most_hours(header, wa
     for step, is_held in ((0, True), (wait_s - 1, True), (wait_s, False)):
         assert (gate.held(known, "oauth", "f", NOW + timedelta(seconds=step)) is not None) is is_held
     assert gate.held(known, "oauth", "another login", NOW) is None
+
+
+def test_c6_the_last_instant_of_all_leaves_room_for_what_is_added_to_it():
+    assert http.retry_at("Fri, 31 Dec 9999 23:59:59 GMT", NOW) == NOW + timedelta(days=365)
 
 
 @settings(database=None, deadline=None)

@@ -182,11 +182,11 @@ def check(answer: Answer, now: datetime) -> bytes:
 
 def retry_at(value: str | None, now: datetime) -> datetime:
     """The instant a Retry-After header names, in seconds or as a date; `now` when it says nothing of use."""
-    text = (value or "").strip()
+    text, latest = (value or "").strip(), now + timedelta(days=365)
     if text.isdecimal():
         return now + timedelta(seconds=min(int(text[:12]), 86_400 * 365))
     try:
         found = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return now
-    return max(now, found if found.tzinfo else found.replace(tzinfo=UTC))
+    return min(latest, max(now, found if found.tzinfo else found.replace(tzinfo=UTC)))
