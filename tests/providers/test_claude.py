@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import time
 from datetime import datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -79,6 +80,7 @@ ANSWERS = {
             weekly("Fable", 64.0, "2026-09-18T07:00:00Z"),
             weekly("Design", 7.0, kind=DAILY),
             weekly("Routines", 0.0, "2026-09-18T07:00:00Z"),
+            weekly("Another", 50.0),
         )
     ),
     "usage-lanes": Usage(
@@ -92,6 +94,63 @@ ANSWERS = {
         overage=OverageUsage(used=Decimal("1050"), limit=Decimal(0), currency="JPY", resets_at=OCTOBER),
     ),
 }
+
+
+def row(kind, group, percent, resets_at="2026-09-18T07:00:00Z", model=None):
+    scope = {"model": {"id": None, "display_name": model}, "surface": None} if model else None
+    return {"kind": kind, "group": group, "percent": percent, "resets_at": resets_at, "scope": scope}
+
+
+OPUS = {"utilization": 5, "resets_at": "2026-09-18T07:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "lanes", "periods"),
+    [
+        pytest.param(
+            [row("weekly_all", "weekly", "12"), row("session", "session", 37.5)],
+            {},
+            (session(37.5, "2026-09-18T07:00:00Z"), whole_week(12.0, "2026-09-18T07:00:00Z")),
+            id="rows alone, a number as text",
+        ),
+        pytest.param(
+            [row("session", "session", 0, None), row("weekly_all", "weekly", 0, None), row("x", "weekly", 1)],
+            {},
+            (weekly("X", 1.0, "2026-09-18T07:00:00Z"),),
+            id="placeholders of an account without windows",
+        ),
+        pytest.param(
+            [row("daily_all", "daily", 40), row(None, None, 9), row("weekly_scoped", "weekly", 9)],
+            {},
+            (weekly("Daily all", 40.0, "2026-09-18T07:00:00Z", kind=DAILY),),
+            id="an unknown kind, and rows without a name",
+        ),
+        pytest.param(
+            [row("weekly_scoped", "weekly", 9, model="opus")],
+            {"seven_day_opus": OPUS, "seven_day_sonnet": {**OPUS, "utilization": 0}, "iguana": {"utilization": 0}},
+            (weekly("opus", 9.0, "2026-09-18T07:00:00Z"), weekly("Sonnet", 0.0, "2026-09-18T07:00:00Z")),
+            id="old keys of models",
+        ),
+    ],
+)
+def test_rows_are_told_apart_by_kind_group_and_scope(limits, lanes, periods):
+    body = json.dumps({"five_hour": None, "seven_day": None, "limits": limits, **lanes}).encode()
+    assert parse_usage(body, NOW) == Usage(periods=periods)
+
+
+@pytest.mark.parametrize(
+    ("used", "money"),
+    [
+        pytest.param({"amount_minor": "655", "currency": "JPY", "exponent": 0}, ("655", "JPY"), id="yen"),
+        pytest.param({"amount_minor": 1234, "currency": "KWD", "exponent": 3.0}, ("1.234", "KWD"), id="dinar"),
+        pytest.param({"amount_minor": 1234, "currency": "EUR", "exponent": "2"}, ("12.34", "EUR"), id="as text"),
+        pytest.param({"amount_minor": 1234, "currency": None, "exponent": None}, ("12.34", "USD"), id="null"),
+    ],
+)
+def test_money_has_the_digits_that_its_exponent_says(used, money):
+    body = json.dumps({"spend": {"enabled": True, "used": used, "limit": None}}).encode()
+    overage = OverageUsage(used=Decimal(money[0]), limit=None, currency=money[1], resets_at=OCTOBER)
+    assert parse_usage(body, NOW) == Usage(overage=overage)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -149,6 +208,8 @@ def test_extra_usage_starts_anew_with_the_month(now, end):
     [
         ("default_claude_max_20x", "max", "Max 20x"),
         ("default_claude_pro", "pro", "Pro"),
+        ("default_claude_ai", "enterprise", "Enterprise"),
+        ("default_raven_5x", "team", "Team"),
         ("default_raven", "team", "Team"),
         (None, "enterprise", "Enterprise"),
         (None, None, None),
@@ -181,6 +242,11 @@ def test_both_forms_of_the_text_are_read_and_its_diagnostics_are_not(name, fixtu
     assert parse_text(fixture_bytes(f"claude/{name}.json"), NOW) == TEXTS[name]
 
 
+def test_a_list_is_read_like_lines():
+    text = "- **5-hour limit** — **12%**\n* **Weekly · all models** — **9%** left"
+    assert parse_text(printed(text), NOW) == Usage(periods=(session(12.0), whole_week(91.0)))
+
+
 def printed(text, **more):
     return json.dumps({"type": "result", "is_error": False, "result": text, **more}).encode()
 
@@ -197,6 +263,15 @@ def printed(text, **more):
         pytest.param("Sep 14 at 4pm (UTC)", NOW, "2026-09-14T16:00:00Z", id="at"),
         pytest.param("Jan 1, 1am (UTC)", at("2026-12-31T22:00:00+00:00"), "2027-01-01T01:00:00Z", id="next year"),
         pytest.param("Feb 29, 1am (UTC)", at("2028-02-28T22:00:00+00:00"), "2028-02-29T01:00:00Z", id="leap day"),
+        pytest.param(
+            "2:10am (Europe/Berlin)", at("2026-10-25T00:50:00+00:00"), "2026-10-25T01:10:00Z", id="hour that comes twice"
+        ),
+        pytest.param(
+            "2:50am (Europe/Berlin)", at("2026-10-25T01:10:00+00:00"), "2026-10-25T01:50:00Z", id="its second time"
+        ),
+        pytest.param(
+            "3:10am (Europe/Berlin)", at("2026-03-29T00:50:00+00:00"), "2026-03-29T01:10:00Z", id="over a skipped hour"
+        ),
         pytest.param("Sep 14, 12:03pm (UTC)", NOW, None, id="a minute ago"),
         pytest.param("12:03pm (UTC)", NOW, None, id="a minute ago, bare"),
         pytest.param("Feb 30, 1am (UTC)", NOW, None, id="no such day"),
@@ -217,6 +292,18 @@ def test_a_time_without_a_zone_is_this_machines():
     local = (NOW + timedelta(hours=2)).astimezone()
     text = f"Current session: 5% used · resets {local:%H:%M}"
     assert parse_text(printed(text), NOW).periods == (session(5.0, "2026-09-14T14:04:00Z"),)
+
+
+def test_a_time_without_a_zone_is_reckoned_with_the_offset_of_its_own_day(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        text = printed("Current week (all models): 9% used · resets Oct 26, 9am")
+        found = parse_text(text, at("2026-10-23T12:00:00+00:00")).periods
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert found == (whole_week(9.0, "2026-10-26T08:00:00Z"),)
 
 
 def test_a_run_that_prints_all_its_messages_ends_with_the_result():
@@ -440,6 +527,19 @@ async def test_the_usage_is_asked_as_claude_code_does_and_its_user_is_known_with
             {"account": {}, "organization": {"name": "Org", "organization_type": "claude_team"}},
             ProviderIdentity(organization="Org", plan="Team"),
             id="team",
+        ),
+        pytest.param(
+            {
+                "account": {"emailAddress": "dev@example.org"},
+                "organization": {"name": "Org", "organizationType": "claude_max", "rateLimitTier": "x_max"},
+            },
+            ProviderIdentity(email="dev@example.org", organization="Org", plan="Max"),
+            id="camel case",
+        ),
+        pytest.param(
+            {"email_address": "dev@example.org", "organization_name": "Org", "rate_limit_tier": "default_claude_pro"},
+            ProviderIdentity(email="dev@example.org", organization="Org", plan="Pro"),
+            id="flat",
         ),
         pytest.param({"account": None}, None, id="another shape"),
         pytest.param(httpx.Response(429), None, id="asked too often"),

@@ -40,22 +40,7 @@ KEYCHAIN = "/usr/bin/security"
 KEYCHAIN_S = 2.0
 CACHE_AGE = timedelta(minutes=10)
 IDENTITY_S = 3.0
-
-
-class _Person(msgspec.Struct):
-    email: str | None = None
-    email_address: str | None = None
-
-
-class _Organization(msgspec.Struct):
-    name: str | None = None
-    rate_limit_tier: str | None = None
-    organization_type: str | None = None
-
-
-class _Profile(msgspec.Struct):
-    account: _Person
-    organization: _Organization | None = None
+EMAILS = ("account.email", "account.email_address", "account.emailAddress", "email", "email_address", "emailAddress")
 
 
 def _state(ctx: Context) -> dict[str, Any]:
@@ -199,16 +184,23 @@ async def _fetch_identity(ctx: Context, url: str, headers: Mapping[str, str]) ->
     """Good to have: its failing takes nothing from the usage, nor much of its time."""
     try:
         async with asyncio.timeout(IDENTITY_S):
-            profile = msgspec.json.decode(await ctx.get(url, headers), type=_Profile)
+            profile = msgspec.json.decode(await ctx.get(url, headers))
     except (StrategyError, TimeoutError, ValueError, RecursionError):
         return None
-    account, organization = profile.account, profile.organization or _Organization()
-    kind = (organization.organization_type or "").removeprefix("claude_")
-    return ProviderIdentity(
-        email=account.email or account.email_address,
-        organization=organization.name,
-        plan=plan(organization.rate_limit_tier, kind),
+    kind = _first(profile, "organization.organization_type", "organization.organizationType", "organization_type")
+    tier = _first(profile, "organization.rate_limit_tier", "organization.rateLimitTier", "rate_limit_tier")
+    found = ProviderIdentity(
+        email=_first(profile, *EMAILS),
+        organization=_first(profile, "organization.name", "organization_name", "organizationName"),
+        plan=plan(tier, (kind or "").removeprefix("claude_")),
     )
+    return found if found != ProviderIdentity() else None
+
+
+def _first(document: Any, *keys: str) -> str | None:
+    """The first text among the places where an answer of one age or another has it."""
+    texts = (at(document, key) for key in keys)
+    return next((text for text in texts if isinstance(text, str) and text), None)
 
 
 def parse_command(stdout: bytes, ctx: Context) -> Usage:

@@ -6,6 +6,7 @@ Units: percent used, or left where the line says so; a reset is a wall clock tim
 """
 
 import calendar
+import itertools
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -19,7 +20,7 @@ from vibeusage.models import PeriodType, Usage, UsagePeriod
 from vibeusage.providers import fields
 
 LINE = re.compile(
-    r"\s*(?:(?P<session>Current session|5-hour limit)"
+    r"[\s•-]*(?:(?P<session>Current session|5-hour limit)"
     r"|(?:Current week|Weekly)(?:\s+limits?)?(?:\s*\((?P<paren>[^)]+)\)|\s*·\s*(?P<dot>[^—–:]+?))?)"
     r"\s*[:—–-]\s*(?P<number>\d+(?:\.\d+)?)\s*%\s*(?P<word>used|left|remaining)?"
     r"(?:\s*·\s*resets\s+(?P<when>.+?))?\s*",
@@ -94,20 +95,22 @@ def _period(found: re.Match[str], now: datetime) -> UsagePeriod:
 def _instant(text: str, now: datetime) -> datetime | None:
     """The next time the clock shows `text`, in UTC; None for words that name no such time."""
     found = WHEN.fullmatch(text.strip())
-    zone = _zone(found["zone"], now) if found else None
-    if found is None or zone is None:
+    zone = _zone(found["zone"]) if found and found["zone"] else None
+    if found is None or (found["zone"] and zone is None):
         return None
     hour = int(found["hour"])
     if half := (found["half"] or "").lower():
         hour = hour % 12 + (12 if half == "pm" else 0)
     local = now.astimezone(zone)
-    for day in _days(found, local):
+    for day, fold in itertools.product(_days(found, local), (0, 1)):  # an hour may come twice
         try:
-            moment = day.replace(hour=hour, minute=int(found["minute"] or 0), second=0, microsecond=0)
+            clock = day.replace(hour=hour, minute=int(found["minute"] or 0), second=0, microsecond=0, fold=fold)
         except ValueError:
             return None
-        if moment.astimezone(UTC) > now:
-            return moment.astimezone(UTC)
+        # without a zone it is this machine's, whose offset may be another on that day
+        moment = (clock if zone else clock.replace(tzinfo=None)).astimezone(UTC)
+        if moment > now:
+            return moment
     return None
 
 
@@ -122,10 +125,8 @@ def _days(found: re.Match[str], local: datetime) -> Iterator[datetime]:
             yield local.replace(year=year, month=month, day=int(found["day"]))
 
 
-def _zone(name: str | None, now: datetime) -> tzinfo | None:
-    """The zone by its IANA name, this machine's without one; None for a name that is not known here."""
-    if name is None:
-        return now.astimezone().tzinfo
+def _zone(name: str) -> tzinfo | None:
+    """The zone by its IANA name; None for one that is not known here."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

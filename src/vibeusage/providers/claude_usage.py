@@ -9,15 +9,16 @@ minor units with an exponent.
 import re
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from vibeusage.models import OverageUsage, PeriodType, Usage, UsagePeriod
 from vibeusage.providers import fields
 
-Places = Annotated[int, msgspec.Meta(ge=0, le=9)]
+MOST_PLACES = 9
 GENERAL = ("session", "weekly_all")
+OLD_MODELS = ("seven_day_opus", "seven_day_sonnet")
 GROUPS = {kind.value: kind for kind in PeriodType}
 
 
@@ -38,7 +39,7 @@ class _Scope(msgspec.Struct):
 class _Limit(msgspec.Struct):
     """`is_active` marks only the limit that binds now, so it is not read."""
 
-    kind: str = ""
+    kind: str | None = None
     group: str | None = None
     percent: Any = None
     resets_at: Any = None
@@ -50,13 +51,13 @@ class _Extra(msgspec.Struct):
     monthly_limit: Any = None  # null = uncapped
     used_credits: Any = None
     currency: str | None = None
-    decimal_places: Places | None = None
+    decimal_places: Any = None  # null = cents
 
 
 class _Amount(msgspec.Struct):
     amount_minor: Any
-    currency: str = "USD"
-    exponent: Places = 2
+    currency: str | None = None
+    exponent: Any = None
 
 
 class _Spend(msgspec.Struct):
@@ -90,7 +91,8 @@ def read_usage(document: Any, now: datetime) -> Usage:
         _period("Weekly", PeriodType.WEEKLY, _known(answer.seven_day) or _limit(limits, "weekly_all")),
     )
     scoped = _scoped(limits)
-    lanes = [lane for lane in _lanes(document) if lane.name not in scoped]
+    known = {name.casefold() for name in scoped}
+    lanes = [lane for lane in _lanes(document) if lane.name.casefold() not in known]
     periods = (*(period for period in general if period), *scoped.values(), *lanes)
     return Usage(periods=periods, overage=_overage(answer, month_end(now)))
 
@@ -103,7 +105,7 @@ def month_end(now: datetime) -> datetime:
 
 def plan(tier: object, subscription: object = None) -> str | None:
     """`Max 20x` from `default_claude_max_20x`, else the subscription's own word."""
-    found = re.fullmatch(r"default_claude_([a-z]+)(?:_(\d+x))?", tier) if isinstance(tier, str) else None
+    found = re.fullmatch(r"default_claude_(free|pro|max)(?:_(\d+x))?", tier) if isinstance(tier, str) else None
     if found:
         return " ".join(filter(None, (found[1].title(), found[2])))
     return subscription.replace("_", " ").title() if isinstance(subscription, str) and subscription else None
@@ -114,31 +116,40 @@ def _known(window: _Window | None) -> _Window | None:
 
 
 def _limit(limits: list[_Limit], kind: str) -> _Window | None:
-    found = next((limit for limit in limits if limit.kind == kind), None)
+    found = next((limit for limit in limits if limit.kind == kind and not _is_placeholder(limit)), None)
     return _Window(utilization=found.percent, resets_at=found.resets_at) if found else None
 
 
+def _is_placeholder(limit: _Limit) -> bool:
+    """A row of 0 %, or of nothing, without a reset."""
+    return not (fields.num(limit.percent) or limit.resets_at)
+
+
 def _scoped(limits: list[_Limit]) -> dict[str, UsagePeriod]:
-    """One window per model or surface, by name; a row of 0 % without a reset is a placeholder."""
+    """One window per model, surface or kind that is neither, by name."""
     found: dict[str, UsagePeriod] = {}
     for limit in limits:
-        name = _scope_name(limit.scope)
+        name = _scope_name(limit)
         kind = GROUPS.get(limit.group or "", PeriodType.WEEKLY)
-        if limit.kind in GENERAL or not name or name == "All models" or name in found:
+        if not name or name.casefold() == "all models" or name in found or _is_placeholder(limit):
             continue
         window = _Window(utilization=limit.percent, resets_at=limit.resets_at)
-        if (fields.num(limit.percent) or limit.resets_at) and (period := _period(name, kind, window, model=name)):
+        if period := _period(name, kind, window, model=name):
             found[name] = period
     return found
 
 
-def _scope_name(scope: _Scope | None) -> str | None:
-    if scope is None:
+def _scope_name(limit: _Limit) -> str | None:
+    """What the row is for, None when for all; a kind that nobody knows is called by its own name."""
+    kind, scope = limit.kind or "", limit.scope or _Scope()
+    if kind in GENERAL:
         return None
     if scope.model and scope.model.display_name:
         return scope.model.display_name
     surface = scope.surface.get("display_name") if isinstance(scope.surface, dict) else scope.surface
-    return surface if isinstance(surface, str) else None
+    if isinstance(surface, str) and surface:
+        return surface
+    return None if kind.endswith("_scoped") or not kind else kind.replace("_", " ").capitalize()
 
 
 def _lanes(document: dict[str, Any]) -> list[UsagePeriod]:
@@ -153,7 +164,7 @@ def _lanes(document: dict[str, Any]) -> list[UsagePeriod]:
             period = _period(name, PeriodType.WEEKLY, window, model=name)
         except ValueError:
             continue  # a key that nobody knows may hold anything
-        if period and period.utilization:
+        if period and (period.utilization or (key in OLD_MODELS and period.resets_at)):
             found.append(period)
     return found
 
@@ -172,10 +183,10 @@ def _overage(answer: _Answer, resets_at: datetime) -> OverageUsage | None:
     """`spend` says its exponent and is preferred; `extra_usage` is in cents unless it says otherwise."""
     spend, extra = answer.spend, answer.extra_usage
     if spend and spend.enabled and spend.used:
-        used = fields.spent(spend.used.amount_minor, spend.used.exponent)
-        limit, currency = _money(spend.limit), spend.used.currency
+        used = fields.spent(spend.used.amount_minor, _places(spend.used.exponent))
+        limit, currency = _money(spend.limit), spend.used.currency or "USD"
     elif extra and extra.is_enabled:
-        places = 2 if extra.decimal_places is None else extra.decimal_places
+        places = _places(extra.decimal_places)
         used, limit = fields.spent(extra.used_credits, places), fields.money(extra.monthly_limit, places)
         currency = extra.currency or "USD"
     else:
@@ -184,4 +195,14 @@ def _overage(answer: _Answer, resets_at: datetime) -> OverageUsage | None:
 
 
 def _money(amount: _Amount | None) -> Decimal | None:
-    return fields.money(amount.amount_minor, amount.exponent) if amount else None
+    return fields.money(amount.amount_minor, _places(amount.exponent)) if amount else None
+
+
+def _places(exponent: object) -> int:
+    """How many digits of an amount stand behind the point; two where it is not said."""
+    places = fields.num(exponent)
+    if places is None:
+        return 2
+    if not 0 <= places <= MOST_PLACES or places % 1:
+        raise ValueError(f"{places:g} decimal places")
+    return int(places)
