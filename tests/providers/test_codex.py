@@ -114,6 +114,62 @@ def test_every_known_shape_is_read_to_the_unit(name, fixture_bytes):
     assert parse_usage(fixture_bytes(f"codex/{name}.json"), NOW) == ANSWERS[name]
 
 
+def row(used, seconds, **more):
+    return {"used_percent": used, "limit_window_seconds": seconds, **more}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "name", "kind"),
+    [
+        pytest.param(17_940, "Session (5h)", SESSION, id="299 minutes"),
+        pytest.param("18000", "Session (5h)", SESSION, id="text"),
+        pytest.param(21_600, "Session (6h)", SESSION, id="6 hours"),
+        pytest.param(72_000, "Daily", DAILY, id="20 hours"),
+        pytest.param(129_600, "1.5 days", DAILY, id="36 hours"),
+        pytest.param(604_740, "Weekly", WEEKLY, id="10079 minutes"),
+        pytest.param(2_628_000, "Monthly", MONTHLY, id="a twelfth of a year"),
+        pytest.param(2_678_400, "Monthly", MONTHLY, id="31 days"),
+        pytest.param(1_000_000, "11.6 days", WEEKLY, id="another length"),
+    ],
+)
+def test_a_window_is_named_after_its_length_wherever_it_stands(seconds, name, kind):
+    wanted = Usage(periods=(period(name, 3.0, kind, None, int(seconds)),))
+    for place in ("primary_window", "secondary_window"):
+        body = json.dumps({"rate_limit": {place: row("3", seconds)}}).encode()
+        assert parse_usage(body, NOW) == wanted
+
+
+def test_a_limit_is_named_after_its_id_letter_for_letter():
+    windows = {"primary": {"usedPercent": 3, "windowDurationMins": 300}}
+    found = parse_usage(json.dumps({"rateLimitsByLimitId": {"GPT-Big": windows}}).encode(), NOW)
+    assert found.periods == (period("GPT-Big Session (5h)", 3.0, SESSION, None, 18_000, "GPT-Big"),)
+
+
+CAP = {"limit": "200", "used": "64.5", "remaining": "135.5", "used_percent": 32, "reset_at": 1790812800}
+
+
+@pytest.mark.parametrize(
+    ("cap", "used"),
+    [
+        pytest.param(CAP, "64.5", id="used"),
+        pytest.param({**CAP, "used": ""}, "64.5", id="remaining"),
+        pytest.param({**CAP, "used": None, "remaining": None}, "64", id="percent"),
+        pytest.param({**CAP, "used": None, "remaining": "201"}, "0", id="more left than granted"),
+    ],
+)
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(lambda cap: {"rate_limit": None, "spend_control": {"individual_limit": cap}}, id="spend control"),
+        pytest.param(lambda cap: {"rate_limit": {"individual_limit": cap}, "spend_control": None}, id="rate limit"),
+        pytest.param(lambda cap: {"individual_limit": cap, "credits": {"has_credits": False}}, id="top"),
+    ],
+)
+def test_the_cap_of_a_seat_is_read_in_each_place_and_from_what_it_says(place, cap, used):
+    overage = OverageUsage(used=Decimal(used), limit=Decimal(200), currency="credits", resets_at=at(1790812800))
+    assert parse_usage(json.dumps(place(cap)).encode(), NOW) == Usage(overage=overage)
+
+
 def limits(window):
     return b'{"rate_limit":{"primary_window":' + window + b"}}"
 

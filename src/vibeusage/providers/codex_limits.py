@@ -5,7 +5,9 @@ Units: `used_percent` is percent used; a window's length is in seconds or minute
 in seconds from then; amounts are credits.
 """
 
+import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -14,6 +16,7 @@ from vibeusage.models import Balance, OverageUsage, PeriodType, ProviderIdentity
 from vibeusage.providers import fields
 
 MAIN = "codex"  # the limit that is not a single model's
+CAMEL = re.compile(r"(?<=[a-z0-9])[A-Z]")
 HOUR_S, DAY_S, LONGEST_S = 3600, 86_400, 10**9
 
 
@@ -36,6 +39,7 @@ class _Cap(_Reset):
     limit: Any = None
     used: Any = None
     remaining: Any = None
+    used_percent: Any = None
 
 
 class _Credits(msgspec.Struct):
@@ -108,9 +112,9 @@ def read_usage(document: object, now: datetime) -> Usage:
 
 
 def _snake(value: object) -> object:
-    """The same document with `usedPercent` as `used_percent`."""
+    """The same document with `usedPercent` as `used_percent`; keys that are no field names stay as they are."""
     if isinstance(value, dict):
-        return {"".join(f"_{c.lower()}" if c.isupper() else c for c in key): _snake(v) for key, v in value.items()}
+        return {CAMEL.sub(lambda one: f"_{one[0].lower()}", key): _snake(each) for key, each in value.items()}
     return [_snake(item) for item in value] if isinstance(value, list) else value
 
 
@@ -151,9 +155,9 @@ def _length(window: _Window) -> int:
 def _label(kind: PeriodType, seconds: int) -> str:
     usual = kind.hours * HOUR_S
     if kind is PeriodType.SESSION:
-        return f"Session ({(seconds or usual) / HOUR_S:g}h)"
+        return f"Session ({round((seconds or usual) / HOUR_S, 1):g}h)"  # 299 minutes are meant to be five hours
     is_usual = not seconds or abs(seconds - usual) <= usual / 4
-    return kind.value.capitalize() if is_usual else f"{seconds / DAY_S:g} days"
+    return kind.value.capitalize() if is_usual else f"{round(seconds / DAY_S, 1):g} days"
 
 
 def _resets_at(reset: _Reset, now: datetime) -> datetime | None:
@@ -169,11 +173,14 @@ def _overage(answer: _Answer, main: _Limits, now: datetime) -> OverageUsage | No
     if cap is None:
         return None
     used, limit, left = (fields.money(value, 0) for value in (cap.used, cap.limit, cap.remaining))
+    share = fields.percent(cap.used_percent)
     if used is None and limit is not None and left is not None:
         used = limit - left
+    if used is None and limit is not None and share is not None:
+        used = limit * Decimal(str(share)) / 100
     if used is None:
         return None
-    return OverageUsage(used=used, limit=limit, currency="credits", resets_at=_resets_at(cap, now))
+    return OverageUsage(used=max(Decimal(0), used), limit=limit, currency="credits", resets_at=_resets_at(cap, now))
 
 
 def _balance(credits: _Credits) -> Balance | None:
