@@ -201,7 +201,7 @@ def test_without_a_login_the_status_says_how_to_get_one(known, auth):
         "  log in with `acme login`, or `vibeusage auth acme`",
         "acme@work",
         "  no login was found",
-        "  `vibeusage auth acme@work`",
+        "  log in with `vibeusage auth acme@work`",
         "coded",
         "  no login was found",
         "  log in with `vibeusage auth coded`",

@@ -261,6 +261,11 @@ def test_a_secret_on_the_command_line_is_refused_and_not_repeated(words, capfd):
     assert list(vault.entries()) == []
 
 
+def test_a_move_without_a_place_says_which_there_are(key):
+    code, _, told = key("acme", "move")
+    assert (code, told) == (4, "vibeusage: where to is not said\n  `move file` or `move keyring`\n")
+
+
 @pytest.mark.parametrize("name", ["acme@../../x", "acme@", "acme@.", "acme@a/b", "acme@a+b", "acme@" + "x" * 90])
 def test_an_account_that_would_be_another_folder_is_refused(key, name, tmp_path):
     assert key(name, "set", stdin=CANARY.encode())[:2] == (4, "")

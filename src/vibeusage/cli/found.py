@@ -90,7 +90,9 @@ def _hint(ctx: Context) -> str:
     theirs = ctx.provider.login_hint
     if not ctx.sees_tool:
         theirs = f"name its folder: vibeusage config set '{folder}' PATH" if ctx.provider.folders and not ours else ""
-    return ", or ".join(text for text in (theirs, "" if ours in theirs else ours) if text)
+    if ours and not theirs:
+        return f"log in with {ours}"
+    return theirs if ours in theirs else f"{theirs}, or {ours}"
 
 
 def table(known: list[Account]) -> str:

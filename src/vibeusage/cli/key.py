@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> int:
             return _delete(_account(name), args.kind)
         case [name, "move", "file" | "keyring" as to]:
             return _move(_account(name), args.kind, to)
+        case [_, "move"]:
+            raise ConfigError("where to is not said", hint="`move file` or `move keyring`")
         case _:
             raise secrets_in.refused("vibeusage key PROVIDER set")
 

@@ -215,7 +215,7 @@ PROVIDER = Provider(
     name="Claude",
     hosts=("api.anthropic.com", "claude.ai"),
     dashboard_url="https://claude.ai/settings/usage",
-    login_hint="log in with `claude`, or make vibeusage its status line: vibeusage install claude-code",
+    login_hint="log in with `claude`, or make vibeusage its status line: `vibeusage install claude-code`",
     strategies=(
         Func(
             name="cache",
