@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from vibeusage import config, paths, schema
 from vibeusage.config import Config, Line, LineOptions
 from vibeusage.errors import ConfigError
-from vibeusage.settings import ASSISTANTS, FORMAT_FIELDS, ITEMS, Credentials, Fetch, ProviderOptions
+from vibeusage.settings import (
+    ASSISTANTS,
+    FORMAT_FIELDS,
+    ITEMS,
+    Credentials,
+    Fetch,
+    ModelPrices,
+    Pricing,
+    ProviderOptions,
+)
 from vibeusage.toml_edit import literal
 
 
@@ -212,6 +221,23 @@ MISTAKES = [
     ("[providers.claude]\nenv = 'A B'", "providers.claude.env", 'is "A B", not the name', "providers.claude.env"),
     ("[providers.claude]\nstrategies = []", "providers.claude.strategies", "is [], not a list", "claude.strategies"),
     ("[providers.claude]\nbrowser = 'lynx'", "providers.claude.browser", 'is "lynx", not a browser', "browser firefox"),
+    ("[pricing]\ncost_mode = 'display'", "pricing.cost_mode", 'is "display", not "auto"', "cost_mode calculate"),
+    ("[pricing]\nurl = 'http://a.example'", "pricing.url", "is http, which is allowed", "https://mirror.example"),
+    ("[pricing.aliases]\nx = 1", "pricing.aliases.x", "is 1, not the name of a model", "aliases.x claude-opus-5"),
+    ("[pricing.aliases]\nx = 'a,b'", "pricing.aliases.x", 'is "a,b", not the name', "aliases.x claude-opus-5"),
+    ("[pricing.models]\nx = 3", "pricing.models.x", "is 3, not a table", "below [pricing.models.x]"),
+    ("[pricing.models.'']\ninput = 3", 'pricing.models.""', "has a name that is not", "pricing.models.my-model"),
+    ("[pricing.models.x]\ninput = -1", "pricing.models.x.input", "is -1, not a number from 0", "models.x.input 3.0"),
+    ("[pricing.models.x]\noutput = '1'", "pricing.models.x.output", 'is "1", not a number', "models.x.output 15.0"),
+    ("[pricing.models.x]\ncache_write = nan", "pricing.models.x.cache_write", "is nan, not", "x.cache_write 3.75"),
+    (
+        "[pricing.models.x]\ncache_write_1h = 1e7",
+        "pricing.models.x.cache_write_1h",
+        "is 10000000.0, not",
+        "models.x.cache_write_1h 6.0",
+    ),
+    ("[pricing.models.x]\ncache_read = true", "pricing.models.x.cache_read", "is true, not", "models.x.cache_read 0.3"),
+    ("[pricing.models.x]\nread = 1", "pricing.models.x.read", "is not a setting", "knows input, output, cache_write"),
 ]
 
 
@@ -230,7 +256,8 @@ def test_a_mistake_is_named_with_file_key_and_fix(text, key, wrong, fix, file):
 
 
 def test_every_setting_has_a_mistake_in_the_table():
-    missing = {name for struct in (LineOptions, Fetch, Credentials, ProviderOptions) for name in schema.leaves(struct)}
+    structs = (LineOptions, Fetch, Credentials, ProviderOptions, Pricing, ModelPrices)
+    missing = {name for struct in structs for name in schema.leaves(struct)}
     assert missing - {key.split(".")[-1] for _, key, *_ in MISTAKES} == set()
 
 
@@ -518,6 +545,8 @@ def test_a_target_has_its_own_value_else_the_lines_else_its_default(file):
     assert [config.get(f"line.{target}.max_width") for target in ("tmux", "zsh", "plain")] == [50, 40, 50]
     assert config.get("line.provider") is None
     assert config.get("providers.codex") == msgspec.to_builtins(ProviderOptions())
+    assert config.get("pricing.models.x") == msgspec.to_builtins(ModelPrices())
+    assert [config.get(f"pricing.{key}") for key in ("aliases.x", "models.x.input", "cost_mode")] == [None] * 3
 
 
 plain = st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"), exclude_characters="{},;")
@@ -543,6 +572,8 @@ changes = st.sampled_from(list(SETTINGS)).flatmap(
 )
 changes |= st.tuples(names.map(lambda name: f"providers.{literal(name)}.enabled"), st.booleans())
 changes |= st.tuples(st.just("fetch.timeout_s"), st.floats(1, 120))
+changes |= st.tuples(names.map(lambda name: f"pricing.aliases.{literal(name)}"), names)
+changes |= st.tuples(names.map(lambda name: f"pricing.models.{literal(name)}.cache_read"), st.floats(0, 1_000_000))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=25)
@@ -558,7 +589,12 @@ def test_whatever_is_set_is_what_get_says_and_the_users_text_stays(file, every):
     assert not file.with_name("config.toml.bak").exists()
 
 
-@pytest.mark.parametrize("text", ["", USER_FILE, "[line.'claude-code']\nlines = [['cost']]\n[fetch]\ntimeout_s = 20\n"])
+PRICED = "[pricing]\ncost_mode = 'auto'\naliases = {'a.b' = 'c'}\n[pricing.models.'x/y-1.0']\ninput = 3\noutput = 4.5\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["", USER_FILE, "[line.'claude-code']\nlines = [['cost']]\n[fetch]\ntimeout_s = 20\n", PRICED]
+)
 def test_the_text_of_the_settings_in_force_reads_back_as_them(text, file):
     file.write_text(text)
     before, shown = config.load(), config.as_toml(config.load(), config.read())
@@ -584,6 +620,20 @@ def test_the_template_sets_nothing_and_each_of_its_keys_can_be_taken(file):
         "env": "WORK_TOKEN",
         "strategies": ["oauth", "web"],
         "browser": "firefox",
+    }
+    assert full["pricing"] == {
+        "cost_mode": "calculate",
+        "url": "https://mirror.example/prices.json",
+        "aliases": {"my-name": "claude-opus-5"},
+        "models": {
+            "my-model": {
+                "input": 3.0,
+                "output": 15.0,
+                "cache_write": 3.75,
+                "cache_write_1h": 6.0,
+                "cache_read": 0.3,
+            }
+        },
     }
 
 

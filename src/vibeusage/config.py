@@ -11,11 +11,21 @@ import msgspec
 from vibeusage import files, paths, schema, segment, toml_edit
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
-from vibeusage.settings import ASSISTANTS, Config, Credentials, Fetch, Line, LineOptions, ProviderOptions
+from vibeusage.settings import (
+    ASSISTANTS,
+    Config,
+    Credentials,
+    Fetch,
+    Line,
+    LineOptions,
+    ModelPrices,
+    Pricing,
+    ProviderOptions,
+)
 
 SIZE_LIMIT = 1 << 20
 BACKUP_LIMIT = 64 << 20
-TABLES: dict[str, type[msgspec.Struct]] = {"fetch": Fetch, "credentials": Credentials}
+TABLES: dict[str, type[msgspec.Struct]] = {"fetch": Fetch, "credentials": Credentials, "pricing": Pricing}
 LINE_KEYS = tuple(schema.leaves(LineOptions))
 TARGETS = tuple(field.encode_name for field in msgspec.structs.fields(Line) if field.encode_name not in LINE_KEYS)
 _REPAIR = "`vibeusage config edit` opens it; `vibeusage config reset` starts anew and keeps a copy"
@@ -65,6 +75,9 @@ def get(key: str) -> Any:
     value: Any = effective(load())
     if path[0] == "providers" and len(path) > 1:
         value["providers"].setdefault(path[1], msgspec.to_builtins(ProviderOptions()))
+    if path[:2] in (("pricing", "models"), ("pricing", "aliases")) and len(path) > 2:
+        unset = msgspec.to_builtins(ModelPrices()) if path[1] == "models" else None
+        value["pricing"][path[1]].setdefault(path[2], unset)
     for part in path:
         value = value[part]
     return value
@@ -126,6 +139,12 @@ def as_toml(config: Config, document: dict) -> str:
         parts += _table_text((name,), struct, now[name], document.get(name, {}))
     for name, values in now["providers"].items():
         parts += _table_text(("providers", name), ProviderOptions, values, document["providers"][name])
+    if aliases := now["pricing"]["aliases"]:
+        rows = [f"{toml_edit.dotted((name,))} = {toml_edit.literal(model)}" for name, model in aliases.items()]
+        parts += ["", "[pricing.aliases]", *rows]
+    for name, values in now["pricing"]["models"].items():
+        said = document["pricing"]["models"][name]
+        parts += _table_text(("pricing", "models", name), ModelPrices, values, said)
     return "\n".join(parts).lstrip("\n") + "\n"
 
 
@@ -159,6 +178,8 @@ def template() -> str:
     for name, struct in TABLES.items():
         rows += ["", f"[{name}]", *_examples(struct)]
     rows += ["", "# [providers.claude]", *_examples(ProviderOptions)]
+    rows += ["", "# [pricing.models.my-model]  # in USD per million tokens", *_examples(ModelPrices)]
+    rows += ["", "# [pricing.aliases]", '# my-name = "claude-opus-5"  # the model that a name in the logs stands for']
     return "\n".join(rows) + "\n"
 
 

@@ -144,6 +144,35 @@ BaseUrl = Annotated[
     _about("another address for this provider", "an https address", "https://proxy.example/v1", _url_problem),
 ]
 
+ModelName = Annotated[Name, _about("a model's name in the logs", "a name of 1 to 100 visible characters", "my-model")]
+CostMode = Annotated[
+    Literal["auto", "calculate", "recorded"],
+    _about(
+        "whether a cost that a log states counts: first, never or alone; not set: as fits each tool",
+        '"auto", "calculate" or "recorded"',
+        "calculate",
+    ),
+]
+PricesUrl = Annotated[
+    str,
+    Meta(max_length=500),
+    _about(
+        "where `records prices update` finds LiteLLM's table",
+        "an https address",
+        "https://mirror.example/prices.json",
+        _url_problem,
+    ),
+]
+Alias = Annotated[Name, _about("the model whose prices this name has", "the name of a model", "claude-opus-5")]
+
+_Dollars = Annotated[float, Meta(ge=0, le=1_000_000)]
+_RANGE = "a number from 0 to 1000000"
+InputPrice = Annotated[_Dollars, _about("USD per million tokens of the prompt", _RANGE, 3.0)]
+OutputPrice = Annotated[_Dollars, _about("USD per million tokens of the answer", _RANGE, 15.0)]
+WritePrice = Annotated[_Dollars, _about("USD per million tokens written to the cache; not set: as input", _RANGE, 3.75)]
+LongWritePrice = Annotated[_Dollars, _about("the same, kept for an hour; not set: as cache_write", _RANGE, 6.0)]
+ReadPrice = Annotated[_Dollars, _about("USD per million tokens read from the cache; not set: as input", _RANGE, 0.3)]
+
 
 class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """None = not set: what [line] says, else the default of the target."""
@@ -211,9 +240,27 @@ class ProviderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     browser: Browser | None = None
 
 
+class ModelPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Without `input` and `output` the model has no price."""
+
+    input: InputPrice | None = None
+    output: OutputPrice | None = None
+    cache_write: WritePrice | None = None
+    cache_write_1h: LongWritePrice | None = None
+    cache_read: ReadPrice | None = None
+
+
+class Pricing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cost_mode: CostMode | None = None
+    url: PricesUrl | None = None
+    aliases: dict[ModelName, Alias] = msgspec.field(default_factory=dict)
+    models: dict[ModelName, ModelPrices] = msgspec.field(default_factory=dict)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: Line = msgspec.field(default_factory=Line)
     fetch: Fetch = msgspec.field(default_factory=Fetch)
     providers: dict[Id, ProviderOptions] = msgspec.field(default_factory=dict)
     credentials: Credentials = msgspec.field(default_factory=Credentials)
+    pricing: Pricing = msgspec.field(default_factory=Pricing)
     enabled_providers: EnabledProviders | None = None
