@@ -7,11 +7,13 @@
 `Instant`. What is not JSON is counted as skipped and gives None; a field of the wrong type never loses its line.
 """
 
+import os
 import re
 import types
 import typing
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -23,6 +25,12 @@ Tokens = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 T = TypeVar("T")
 _MARKS = b"\0\xef\xbb\xbf \t\r"  # a byte order mark, and the run of NUL that a loss of power leaves
+
+
+def below(root: Path, ending: str) -> Iterator[Path]:
+    """The files below `root` whose name ends so; a link to a file counts, a link to a folder is not followed."""
+    for folder, _, names in os.walk(root):
+        yield from (Path(folder, name) for name in names if name.endswith(ending))
 
 
 def hits(block: bytes, needle: bytes | re.Pattern[bytes]) -> Iterator[bytes]:
