@@ -73,6 +73,23 @@ def test_every_known_shape_is_read_to_the_unit(name, fixture_bytes):
     assert parse_usage(fixture_bytes(f"copilot/{name}.json")) == ANSWERS[name]
 
 
+QUOTA = {"entitlement": "50", "remaining": "31", "percent_remaining": "62"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({"quota_reset_date_utc": "2026-10-01T00:00:00.000Z", "quota_reset_date": "2026-10-02"}, id="UTC"),
+        pytest.param({"quota_reset_date_utc": None, "quota_reset_date": "2026-10-01"}, id="a day"),
+        pytest.param({"limited_user_reset_date": "2026-10-01"}, id="the day of a free account"),
+    ],
+)
+def test_a_quota_begins_anew_at_the_time_that_the_account_has(more):
+    snapshots = {"chat": QUOTA, "schema": "2026-09", "count": 3, "completions": None}
+    found = parse_usage(json.dumps({"quota_snapshots": snapshots, **more}).encode())
+    assert found == Usage(periods=(monthly("Chat", 38.0),))
+
+
 def chat(quota):
     return b'{"quota_snapshots":{"chat":' + quota + b"}}"
 

@@ -74,7 +74,7 @@ class _User(msgspec.Struct):
     token_based_billing: bool | None = None
     quota_reset_date: Any = None
     quota_reset_date_utc: Any = None
-    quota_snapshots: dict[str, _Quota | None] | None = None
+    quota_snapshots: dict[str, Any] | None = None  # a _Quota each, and what nobody knows
     limited_user_reset_date: Any = None  # this and the next two: free accounts
     monthly_quotas: dict[str, Any] | None = None
     limited_user_quotas: dict[str, Any] | None = None  # what is left
@@ -91,8 +91,9 @@ class _Summary(msgspec.Struct):
 
 def parse_usage(body: bytes) -> Usage:
     user = msgspec.json.decode(body, type=_User)
-    quotas = {key: quota for key, quota in (user.quota_snapshots or {}).items() if quota}
-    resets_at = fields.instant(user.quota_reset_date_utc or user.quota_reset_date)
+    said = user.quota_snapshots or {}
+    quotas = {key: msgspec.convert(quota, _Quota) for key, quota in said.items() if isinstance(quota, dict)}
+    resets_at = fields.instant(user.quota_reset_date_utc or user.quota_reset_date or user.limited_user_reset_date)
     found = {period.name: period for period in (*_free(user), *_paid(quotas, user, resets_at))}
     usage = Usage(
         periods=tuple(sorted(found.values(), key=_place)),
