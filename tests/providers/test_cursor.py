@@ -90,6 +90,30 @@ def test_every_known_shape_of_the_current_period_is_read_to_the_unit(name, fixtu
     assert parse_current(fixture_bytes(f"cursor/{name}.json")) == CURRENT[name]
 
 
+CYCLE = {"billingCycleStart": "2026-09-03T10:11:12Z", "billingCycleEnd": "2026-10-03T10:11:12Z"}
+
+
+@pytest.mark.parametrize(
+    ("own", "team", "used"),
+    [
+        pytest.param({"plan": {"used": "500", "limit": "2000"}}, {}, 25.0, id="cents as text"),
+        pytest.param({"plan": {"limit": 2000, "remaining": 1500}}, {}, 25.0, id="only what is left"),
+        pytest.param({"overall": {"limit": 8, "remaining": 6}}, {"pooled": {"used": 9, "limit": 10}}, 25.0, id="overall"),
+        pytest.param({"overall": {"used": 9, "limit": None}}, {"pooled": {"used": 1, "limit": 4}}, 25.0, id="pooled"),
+        pytest.param({"plan": {"limit": 0, "remaining": 0, "totalPercentUsed": "0.36"}}, {}, 0.36, id="a student's"),
+    ],
+)
+def test_the_total_is_that_of_the_first_meter_that_has_one(own, team, used):
+    body = json.dumps({**CYCLE, "individualUsage": own, "teamUsage": team}).encode()
+    assert parse_summary(body) == Usage(periods=(monthly("Total", used),))
+
+
+def test_what_was_spent_is_what_is_no_longer_left():
+    meter = {"enabled": True, "used": None, "limit": 5000, "remaining": 4685}
+    found = parse_summary(json.dumps({**CYCLE, "individualUsage": {"onDemand": meter}}).encode())
+    assert found == Usage(overage=dollars("3.15", "50"))
+
+
 REQUESTS = monthly("Requests", 24.0, datetime(2026, 9, 30, 10, 11, 12, tzinfo=UTC))  # a month after August 31
 BOT = UsagePeriod(
     name="Bot",

@@ -34,6 +34,7 @@ class _Pools(msgspec.Struct, rename="camel"):
 class _Plan(_Pools, rename="camel"):
     used: Any = None
     limit: Any = None
+    remaining: Any = None
 
 
 class _Individual(msgspec.Struct, rename="camel"):
@@ -109,7 +110,7 @@ def parse_summary(body: bytes, requests: UsagePeriod | None = None, bot: UsagePe
     summary = msgspec.json.decode(body, type=_Summary)
     own, team = summary.individual_usage or _Individual(), summary.team_usage or _Team()
     plan = own.plan or _Plan()
-    ratios = [(plan.used, plan.limit), *((meter.used, meter.limit) for meter in (own.overall, team.pooled) if meter)]
+    ratios = [(_used(meter), meter.limit) for meter in (plan, own.overall, team.pooled) if meter]
     pools = () if summary.is_unlimited else _pools(summary, plan, ratios)
     spending = next((meter for meter in (own.on_demand, team.on_demand) if meter and meter.enabled), own.on_demand)
     usage = Usage(
@@ -124,16 +125,14 @@ def parse_current(body: bytes) -> Usage:
     """The answer of api2.cursor.sh."""
     current = msgspec.json.decode(body, type=_Current)
     plan, spending = current.plan_usage or _PlanUsage(), current.spend_limit_usage or _SpendLimit()
-    used, limit, left = fields.num(plan.included_spend), fields.num(plan.limit), fields.num(plan.remaining)
-    if used is None and limit is not None and left is not None:
-        used = limit - left
+    used = _used(_Meter(used=plan.included_spend, limit=plan.limit, remaining=plan.remaining))
     meter = _Meter(used=spending.individual_used, limit=spending.individual_limit)
     if meter.used is None and meter.limit is None:
         meter = _Meter(used=spending.pooled_used, limit=spending.pooled_limit)
     if meter.used is None and meter.limit is not None:
         meter.used = 0
     meter.enabled = fields.num(meter.limit) != 0
-    periods = tuple(_pools(current, plan, [(used, limit)]))
+    periods = tuple(_pools(current, plan, [(used, plan.limit)]))
     return _usable(Usage(periods=periods, overage=_overage(current, meter)), is_unlimited=False)
 
 
@@ -156,13 +155,21 @@ def _pools(cycle: _Cycle, pools: _Pools, ratios: Iterable[Ratio]) -> Iterator[Us
             )
 
 
+def _used(meter: _Meter | _Plan) -> Any:
+    """In cents as sent; where it is not said, what is no longer left."""
+    used, limit, left = map(fields.num, (meter.used, meter.limit, meter.remaining))
+    if used is not None or limit is None or left is None:
+        return meter.used
+    return max(0, round(limit - left))
+
+
 def _length(starts_at: datetime | None, resets_at: datetime | None) -> int | None:
     seconds = int((resets_at - starts_at).total_seconds()) if starts_at and resets_at else 0
     return seconds if seconds > 0 else None
 
 
 def _overage(cycle: _Cycle, meter: _Meter | None) -> OverageUsage | None:
-    used = fields.spent(meter.used) if meter else None
+    used = fields.spent(_used(meter)) if meter else None
     if meter is None or used is None:
         return None
     return OverageUsage(
