@@ -54,6 +54,9 @@ def test_each_family_shows_the_least_that_is_left_and_unknown_ones_are_left_out(
         ("Gemini-3-Flash", "Flash"),
         ("gemini-2.5-flash-lite-preview", "Flash-Lite"),
         ("gemini-3-prose", "gemini-3-prose"),
+        ("models/gemini-3.1-pro@001", "Pro"),
+        ("gemini-3-flash_lite", "Flash-Lite"),
+        ("gemini-3-flash-lite_vertex", "Flash-Lite"),
     ],
 )
 def test_a_model_belongs_to_the_family_that_its_id_names(model, family):
@@ -208,6 +211,12 @@ async def test_a_personal_account_is_told_that_the_service_has_ended(fixture, co
             Forbidden,
             "2026-06-18",
             id="ended, in words",
+        ),
+        pytest.param(
+            httpx.Response(403, json={"error": {"message": "Antigravity is next: see how migration works"}}),
+            Forbidden,
+            "2026-06-18",
+            id="ended, in other words",
         ),
         pytest.param(httpx.Response(429, json={"error": "RESOURCE_EXHAUSTED"}), RateLimited, "wait", id="too often"),
         pytest.param(httpx.Response(404), ShapeError, "404", id="not there"),

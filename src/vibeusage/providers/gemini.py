@@ -24,7 +24,7 @@ AGENT = "vibeusage"
 CLIENT = {"metadata": {"ideType": "GEMINI_CLI", "platform": "PLATFORM_UNSPECIFIED", "pluginType": "GEMINI"}}
 FOLDER = "$GEMINI_CLI_HOME/.gemini"
 # the first that a model's id names; flash-lite is also flash
-FAMILIES = {"Flash-Lite": "flash-lite", "Flash": "flash", "Pro": "pro"}
+FAMILIES = {"Flash-Lite": "flash[-_]?lite", "Flash": "flash", "Pro": "pro"}
 ORDER = ("Pro", "Flash", "Flash-Lite")
 KEY_MODES = {
     "gemini-api-key": "an API key",
@@ -32,7 +32,7 @@ KEY_MODES = {
     "compute-default-credentials": "credentials of the machine",
 }
 ENDED = re.compile(
-    rb"UNSUPPORTED_CLIENT|IneligibleTierError|no longer supported|migrate\b.{0,200}Antigravity",
+    rb"UNSUPPORTED_CLIENT|IneligibleTierError|no longer supported|migrat.{0,200}Antigravity|Antigravity.{0,200}migrat",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -207,7 +207,7 @@ def _period(bucket: _Bucket) -> UsagePeriod | None:
 def _family(model: str) -> str:
     """Pro, Flash or Flash-Lite; the model's own id for any other."""
     return next(
-        (name for name, word in FAMILIES.items() if re.search(rf"(?:^|-){word}(?:-|$)", model.lower())), model
+        (name for name, word in FAMILIES.items() if re.search(rf"(?<![a-z]){word}(?![a-z])", model.lower())), model
     )
 
 
