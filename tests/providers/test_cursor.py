@@ -98,7 +98,7 @@ CYCLE = {"billingCycleStart": "2026-09-03T10:11:12Z", "billingCycleEnd": "2026-1
     [
         pytest.param({"plan": {"used": "500", "limit": "2000"}}, {}, 25.0, id="cents as text"),
         pytest.param({"plan": {"limit": 2000, "remaining": 1500}}, {}, 25.0, id="only what is left"),
-        pytest.param({"overall": {"limit": 8, "remaining": 6}}, {"pooled": {"used": 9, "limit": 10}}, 25.0, id="overall"),
+        pytest.param({"overall": {"limit": 8, "remaining": 6}}, {"pooled": {"used": 9, "limit": 9}}, 25.0, id="own"),
         pytest.param({"overall": {"used": 9, "limit": None}}, {"pooled": {"used": 1, "limit": 4}}, 25.0, id="pooled"),
         pytest.param({"plan": {"limit": 0, "remaining": 0, "totalPercentUsed": "0.36"}}, {}, 0.36, id="a student's"),
     ],
