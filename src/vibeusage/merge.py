@@ -26,7 +26,7 @@ def newest(old: UsageSnapshot | None, new: UsageSnapshot, *, is_partial: bool, n
         latest = new if new.observed_at >= old.observed_at else old
         return msgspec.structs.replace(latest, identity=new.identity or old.identity)
     mine, theirs = _dated(old), _dated(new)
-    newer = {name: found for name, found in theirs.items() if name not in mine or _later(found, mine[name])}
+    newer = {name: found for name, found in theirs.items() if name not in mine or _later(found, mine[name], now)}
     return msgspec.structs.replace(
         old,
         fetched_at=new.fetched_at,
@@ -47,8 +47,12 @@ def _dated(snapshot: UsageSnapshot) -> dict[str, UsagePeriod]:
     }
 
 
-def _later(one: UsagePeriod, other: UsagePeriod) -> bool:
-    return one.observed_at is not None and (other.observed_at is None or one.observed_at >= other.observed_at)
+def _later(one: UsagePeriod, other: UsagePeriod, now: datetime) -> bool:
+    """An instant from the future proves nothing, so it loses against any other."""
+    if one.observed_at is None:
+        return False
+    latest = now + timedelta(seconds=table.FUTURE_S)
+    return other.observed_at is None or one.observed_at >= other.observed_at or other.observed_at > latest
 
 
 def fold(account: str, snapshot: UsageSnapshot | None, rows: dict[str, tuple], now: int) -> UsageSnapshot:
