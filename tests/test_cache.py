@@ -3,10 +3,11 @@ import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from vibeusage import cache, config, errors, merge, paths, table
-from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
+from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SESSION = UsagePeriod(
@@ -40,6 +41,32 @@ def test_a_snapshot_comes_back_whole_and_only_for_its_own_login():
     assert cache.load_snapshot("claude") == snapshot()
     assert cache.load_snapshot("claude", "f1") == snapshot()
     assert cache.load_snapshot("claude", "f2") is None
+
+
+def test_a_window_that_was_seen_in_the_future_keeps_no_partial_source_out():
+    late = msgspec.structs.replace(SESSION, observed_at=NOW + timedelta(days=3), source="cache")
+    cache.save_snapshot(snapshot(late), "f1")
+    seen = snapshot(msgspec.structs.replace(SESSION, utilization=50.0))
+    kept = cache.keep(seen, "f1", is_partial=True, now=NOW)
+    assert [(period.utilization, period.observed_at) for period in kept.periods] == [(50.0, NOW)]
+
+
+WHO = ProviderIdentity(email="dev@example.org", organization="Acme")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "names"),
+    [
+        pytest.param(WHO, WHO, ["Session (5h)", "Fable"], id="both say the same of themselves"),
+        pytest.param(WHO, ProviderIdentity(email="dev@example.org"), ["Session (5h)"], id="the company is unknown"),
+        pytest.param(None, None, ["Session (5h)"], id="nothing is known"),
+    ],
+)
+def test_a_partial_source_with_another_login_is_laid_over_the_numbers_of_the_same_person_alone(before, now, names):
+    cache.save_snapshot(snapshot(identity=before), "f1")
+    kept = cache.keep(snapshot(SESSION, identity=now), "f2", is_partial=True, now=NOW)
+    assert [period.name for period in kept.periods] == names
+    assert cache.owner_of("claude") == "f2"
 
 
 def test_the_line_is_compiled_from_snapshots_and_settings():

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from vibeusage import accounts, cache, config, gate, idle, providers
-from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, Unavailable
+from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, StorageError, Unavailable
 from vibeusage.models import FetchAttempt, FetchError, PeriodType, Usage, UsagePeriod
 from vibeusage.providers.spec import Env, Func, Provider, Read
 from vibeusage.refresh import refresh
@@ -171,6 +171,47 @@ def test_a_partial_source_leaves_what_it_does_not_know(ask):
         "Weekly": (50.0, "sessions"),
         "Daily": (5.0, "oauth"),
     }
+
+
+def test_numbers_of_a_second_login_outlive_a_round_in_which_nobody_answers(ask, monkeypatch):
+    monkeypatch.setenv("OTHER_TOKEN", "other-canary")
+
+    def provider(answer):
+        return acme(func("oauth", Forbidden("scope")), func("web", answer, login=Env("OTHER_TOKEN")))
+
+    ask(provider(WEEK))
+    outcome = ask(provider(Unavailable("down")))["acme"]
+    assert outcome.snapshot is not None
+    assert (outcome.success, outcome.snapshot.periods) == (False, WEEK.periods)
+
+
+def test_what_another_account_has_left_is_gone_before_its_login_is_asked(ask, monkeypatch):
+    ask(acme(func("oauth", WEEK)))
+    monkeypatch.setenv("ANOTHER", "another-canary")
+    outcome = ask(acme(func("oauth", Unavailable("down"), login=Env("ANOTHER"))))["acme"]
+    assert (outcome.success, outcome.snapshot) == (False, None)
+
+
+def test_numbers_that_cannot_be_removed_end_nobodys_refresh(ask, monkeypatch):
+    monkeypatch.setenv("ANOTHER", "another-canary")
+    ask(acme(func("oauth", WEEK)))
+
+    def stuck(*args, **options):
+        raise StorageError("a disk that takes nothing")
+
+    monkeypatch.setattr(cache, "clear", stuck)
+    outcomes = ask(acme(func("oauth", WEEK, login=Env("ANOTHER"))), acme(func("oauth", WEEK), id="other"))
+    assert {name: outcome.success for name, outcome in outcomes.items()} == {"acme": True, "other": True}
+
+
+def test_the_tools_own_numbers_are_not_mixed_with_those_of_another_login(ask):
+    day = UsagePeriod(name="Daily", utilization=5.0, period_type=PeriodType.DAILY)
+    mine = func("oauth", Usage(periods=(*WEEK.periods, day)))
+    ask(acme(mine, owner=lambda ctx: "the tool's account"))
+    tool = func("sessions", Usage(periods=(msgspec.structs.replace(WEEK.periods[0], utilization=90.0),)), is_local=True)
+    outcome = ask(acme(func("oauth", Unavailable("down")), tool, owner=lambda ctx: "the tool's account"))["acme"]
+    periods = outcome.snapshot.periods if outcome.snapshot else ()
+    assert {period.name: period.utilization for period in periods} == {"Weekly": 90.0}
 
 
 @pytest.mark.parametrize(("written_s", "is_idle"), [(-3600, True), (3600, False)], ids=["at rest", "in use"])

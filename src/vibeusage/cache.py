@@ -71,9 +71,21 @@ def keep(snapshot: UsageSnapshot, fingerprint: str, *, is_partial: bool, now: da
 
     A partial one lacks what its source does not know: that stays, with its own age. Raises StorageError.
     """
-    merged = merge.newest(load_snapshot(snapshot.id), snapshot, is_partial=is_partial, now=now)
-    save_snapshot(merged, fingerprint or owner_of(snapshot.id) or "")
+    stored = _stored(snapshot.id)
+    old = stored.snapshot if stored and _is_one_account(stored, snapshot, fingerprint) else None
+    merged = merge.newest(old, snapshot, is_partial=is_partial, now=now)
+    save_snapshot(merged, fingerprint or (stored.fingerprint if stored else ""))
     return merged
+
+
+def _is_one_account(stored: Stored, snapshot: UsageSnapshot, fingerprint: str) -> bool:
+    """By the login, or by what two logins say of whom they belong to."""
+    if fingerprint in ("", stored.fingerprint):
+        return True
+    one, other = stored.snapshot.identity, snapshot.identity
+    if not (one and other and one.email and one.organization):
+        return False
+    return (one.email, one.organization) == (other.email, other.organization)
 
 
 def remember(account: str, values: Mapping[str, str]) -> None:

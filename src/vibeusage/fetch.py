@@ -74,7 +74,7 @@ class Asking:
     """One account while it is asked. `usable` are the strategies that may be, in order.
 
     `found` are all of them unless given. With `local_last` what lies on this machine is only the way out:
-    somebody wants it asked now.
+    somebody wants it asked now. `owners` are all whose numbers may come of it, by fingerprint.
     """
 
     def __init__(
@@ -90,10 +90,11 @@ class Asking:
         self.began = time.monotonic()
         self.attempts: list[FetchAttempt] = []
         self.errors: list[VibeusageError] = []
-        self.owner = ""
+        self.owner, self.owners = "", set[str]()
         try:
             self.found = _candidates(ctx) if found is None else found
-            self.owner = _owner(ctx, self.found)
+            self.owner = _whose(ctx, next((one.login for one in self.found if one.login and one.login.token), None))
+            self.owners = {_whose(ctx, login) for login in (None, *(one.login for one in self.found))} - {""}
         except Exception as exc:  # a mistake in one provider may not take the others along
             self.found = [Candidate(ctx.provider.strategies[0], None, Mistake(ctx, exc))]
         if local_last:
@@ -206,8 +207,7 @@ class Asking:
             balance=usage.balance,
             identity=usage.identity,
         )
-        login = one.login
-        mine = login.owner_fingerprint if login and (login.is_ours or login.owner) else self.owner
+        mine = _whose(self.ctx, one.login) or self.owner
         return Round(snapshot, None, self._in_order(), self.gate, mine, is_partial=_is_local(one.strategy))
 
     def failed(self, error: VibeusageError) -> Round:
@@ -270,15 +270,14 @@ def _strategies(ctx: Context) -> Iterator[Strategy]:
         yield known[name]
 
 
-def _owner(ctx: Context, found: list[Candidate]) -> str:
-    """The fingerprint of whose numbers the first login gives; "" when nobody can tell."""
-    login = next((one.login for one in found if one.login and one.login.token), None)
+def _whose(ctx: Context, login: Login | None) -> str:
+    """The fingerprint of whose numbers a login gives, without one the tool's own; "" when nobody can tell."""
     if login and (login.is_ours or login.owner):
         return login.owner_fingerprint
     told = ctx.provider.owner(ctx) if ctx.provider.owner and ctx.sees_tool else ""
     if told:
         return Login("", "", is_ours=False, owner=told).owner_fingerprint
-    return login.owner_fingerprint if login else ""
+    return login.owner_fingerprint if login and login.token else ""
 
 
 def _candidates(ctx: Context) -> list[Candidate]:

@@ -179,10 +179,11 @@ async def _show_meanwhile(gates: dict[str, gate.Gate]) -> None:
 
 
 def _forget_another(asking: fetch.Asking) -> None:
-    """Before anything is shown again: what another account of the same place has left."""
-    stored, mine = cache.owner_of(asking.ctx.id), asking.owner
-    if stored and mine and stored != mine:
-        cache.clear(asking.ctx.id, exact=True)
+    """Before anything is shown again: what an account has left that no login of this place belongs to."""
+    stored = cache.owner_of(asking.ctx.id)
+    if stored and asking.owners and stored not in asking.owners:
+        with contextlib.suppress(StorageError):  # its numbers are told all the same, and laid over nobody else's
+            cache.clear(asking.ctx.id, exact=True)
 
 
 def _finished(
