@@ -129,7 +129,8 @@ class Database(msgspec.Struct, frozen=True):
 
 class Reader(msgspec.Struct, frozen=True, kw_only=True):
     """`id` is the provider of its records. `find` lists the files below one root; `parser` is raised whenever
-    what `read` gives changes, so that everything that is still there is read again.
+    what `read` gives changes, so that everything that is still there is read again. `also` has the form of files
+    with another suffix (".zst").
     """
 
     id: str
@@ -138,4 +139,5 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     roots: Callable[[Places], list[Path]]
     find: Callable[[Path], Iterator[Path]]
     form: Lines | Document | Database
+    also: dict[str, Document] = {}
     prices: str = "calculate"  # or "auto": the log's own cost where it states one
