@@ -232,6 +232,13 @@ def test_every_place_of_a_login_is_named_in_the_order_in_which_they_are_used(kno
     assert found["vendor"]["logins"] == [row("oauth", path, "ready", is_ours=False)]
 
 
+def test_a_variable_that_stands_for_several_is_one_login(auth, monkeypatch):
+    config.set_value('providers."copilot@work".env', "WORK_TOKEN")
+    monkeypatch.setenv("WORK_TOKEN", CANARY)
+    found = status_of(auth, "copilot@work")[1]["copilot@work"]
+    assert found["logins"] == [row("oauth", "$WORK_TOKEN", "ready", is_ours=True)]
+
+
 def test_an_expired_login_is_told_with_the_next_step(known, auth, home):
     path = vendors_file(home, expires=EXPIRED)
     vault.write("acme", "session", {"cookie": CANARY, "expires_at": EXPIRED}, "")

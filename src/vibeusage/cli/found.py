@@ -50,8 +50,8 @@ def _logins(ctx: Context, known: gate.Gate | None) -> Iterator[Found]:
         if isinstance(strategy, Command):
             yield from _program(strategy, ctx)
         elif not (isinstance(strategy, Func) and strategy.is_local):
-            for place in strategy.login:
-                yield from _login_at(place, strategy, ctx, known)
+            found = (login for place in strategy.login for login in _login_at(place, strategy, ctx, known))
+            yield from dict.fromkeys(found)  # one variable may stand for several
 
 
 def _program(strategy: Command, ctx: Context) -> Iterator[Found]:
