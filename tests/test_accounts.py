@@ -136,6 +136,22 @@ def test_settings_name_order_and_switch_off(settings, text, environ, ids):
     assert [ctx.id for ctx in chosen(settings(text), environ=environ)] == ids
 
 
+@pytest.mark.parametrize(
+    ("text", "environ", "message"),
+    [
+        pytest.param('enabled_providers = ["claud"]', {}, "'claud' in enabled_providers is not a provider", id="file"),
+        pytest.param(
+            "", {"VIBEUSAGE_ENABLED_PROVIDERS": "claud"}, "'claud' in VIBEUSAGE_ENABLED_PROVIDERS is not a provider",
+            id="environment",
+        ),
+    ],
+)
+def test_a_wrong_name_is_said_with_the_place_where_it_stands(settings, text, environ, message):
+    with pytest.raises(ConfigError) as caught:
+        chosen(settings(text), environ=environ)
+    assert (str(caught.value), caught.value.hint) == (message, "providers: claude, codex, copilot, cursor, gemini")
+
+
 @pytest.mark.parametrize("name", ["nobody", "claude@nobody", "nobody@claude", "", "claude@"])
 def test_a_name_that_nobody_knows_is_said_with_those_that_are(settings, name):
     with pytest.raises(ConfigError) as caught:

@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from vibeusage import observe, providers, shown, vault
 from vibeusage.config import Config, ProviderOptions
 from vibeusage.context import Context
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
 
+VARIABLE = "VIBEUSAGE_ENABLED_PROVIDERS"
 _NAME = re.compile(r"[a-z0-9-]+(@\w[\w.-]{0,63})?", re.ASCII)  # it is the name of a file and of a folder, too
 _OF_A_FOLDER = re.compile(r"claude@(.*-)?[0-9a-f]{8}")  # asked only where that folder is in force
 
@@ -38,12 +41,25 @@ def chosen(wanted: Sequence[str], settings: Config, around: Surroundings) -> lis
 
 
 def enabled(settings: Config, environ: Mapping[str, str]) -> list[str]:
-    """The ids of the providers (or accounts) that are on, in order; an environment variable wins."""
-    said = [name.strip() for name in environ.get("VIBEUSAGE_ENABLED_PROVIDERS", "").split(",") if name.strip()]
-    for name in said or settings.enabled_providers or ():
-        provider_of(name)
-    known = said or settings.enabled_providers or providers.IDS
+    """The ids of the providers (or accounts) that are on, in order."""
+    known = in_force(settings, environ).enabled_providers or providers.IDS
     return [name for name in known if settings.providers.get(name, ProviderOptions()).enabled]
+
+
+def in_force(settings: Config, environ: Mapping[str, str]) -> Config:
+    """The settings with the providers that the environment names, which wins.
+
+    Raises ConfigError for a name that nobody knows.
+    """
+    where, said = "enabled_providers", settings.enabled_providers
+    if named := [name.strip() for name in environ.get(VARIABLE, "").split(",") if name.strip()]:
+        where, said = VARIABLE, named
+    for name in said or ():
+        if name.partition("@")[0] not in providers.IDS:
+            known = ", ".join(providers.IDS)
+            raise ConfigError(f"{clean(name, 60)!r} in {where} is not a provider", hint=f"providers: {known}")
+        provider_of(name)
+    return msgspec.structs.replace(settings, enabled_providers=said)
 
 
 def provider_of(name: str) -> str:

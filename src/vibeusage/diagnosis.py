@@ -278,7 +278,7 @@ def _chosen(settings: Config, environ: Mapping[str, str], now: datetime) -> tupl
         return accounts.chosen((), settings, accounts.Surroundings(environ, now, foreground=False)), []
     except ConfigError as exc:
         problem = [Finding(is_serious=True, message=str(exc), hint=exc.hint)]
-    plain = {name: value for name, value in environ.items() if name != "VIBEUSAGE_ENABLED_PROVIDERS"}
+    plain = {name: value for name, value in environ.items() if name != accounts.VARIABLE}
     settings = msgspec.structs.replace(settings, enabled_providers=None)
     try:
         return accounts.chosen((), settings, accounts.Surroundings(plain, now, foreground=False)), problem

@@ -389,15 +389,15 @@ def test_numbers_from_the_future_are_told(found, home):
     assert found() == (0, [(False, message, "check the clock of this machine")])
 
 
-@pytest.mark.parametrize("where", ["environment", "config"])
+@pytest.mark.parametrize("where", ["VIBEUSAGE_ENABLED_PROVIDERS", "enabled_providers"])
 def test_a_provider_that_nobody_knows_is_told_and_all_are_looked_at(where, doctor, config_dir, monkeypatch):
-    if where == "environment":
-        monkeypatch.setenv("VIBEUSAGE_ENABLED_PROVIDERS", "claud")
+    if where == "VIBEUSAGE_ENABLED_PROVIDERS":
+        monkeypatch.setenv(where, "claud")
     else:
         put(config_dir / "config.toml", 'enabled_providers = ["claud"]\n')
     code, out = doctor()
     assert code == 1
-    assert "✗ 'claud' is not a provider or command" in section(out, "findings")
+    assert f"✗ 'claud' in {where} is not a provider" in section(out, "findings")
     assert "· no login  claude, codex" in section(out, "logins")
 
 

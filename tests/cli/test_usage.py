@@ -154,6 +154,30 @@ def test_cache_show_names_account_source_and_age(capsys):
     assert capsys.readouterr().out.splitlines()[1] == "  nothing is stored yet"
 
 
+def shown(capsys, *words):
+    assert cli.main(["--json", *words]) == 0
+    return list(json.loads(capsys.readouterr().out)["providers"])
+
+
+def test_the_providers_that_the_environment_names_are_those_shown(capsys, config_dir, monkeypatch):
+    for name in ("claude", "codex", "gemini"):
+        save(name)
+    config_dir.mkdir()
+    (config_dir / "config.toml").write_text('enabled_providers = ["claude"]\n')
+    monkeypatch.setenv("VIBEUSAGE_ENABLED_PROVIDERS", "gemini, codex")
+    assert shown(capsys) == ["gemini", "codex"]
+    assert shown(capsys, "claude", "gemini") == ["claude", "gemini"]
+
+
+def test_a_provider_means_its_accounts_that_are_on(capsys, config_dir):
+    for account in (None, "old", "work"):
+        save(account=account)
+    config_dir.mkdir()
+    (config_dir / "config.toml").write_text('[providers."claude@old"]\nenabled = false\n')
+    assert shown(capsys, "claude") == ["claude", "claude@work"]
+    assert shown(capsys, "claude@old", "claude") == ["claude@old", "claude", "claude@work"]
+
+
 @pytest.mark.parametrize("words", ["--json cache show", "-j cache show", "cache show -j"])
 def test_an_option_may_stand_before_its_command_and_json_has_a_letter(words, capsys):
     assert cli.main(words.split()) == 0

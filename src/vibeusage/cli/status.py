@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import config, escape, health, pace, providers, render, terminal
+from vibeusage import accounts, config, escape, health, pace, providers, render, terminal
 from vibeusage.errors import ConfigError, Unavailable
 from vibeusage.models import ProviderStatus, StatusLevel
 from vibeusage.providers.spec import Provider
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings, now = config.load(), datetime.now(UTC)
+    settings, now = accounts.in_force(config.load(), os.environ), datetime.now(UTC)
     chosen = _chosen(args.provider, settings)
     fetch = health.fetch_all(
         chosen,

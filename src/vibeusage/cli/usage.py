@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    settings = config.load()
+    settings = accounts.in_force(config.load(), os.environ)
     outcomes = _refreshed(args, settings)
     now = datetime.now(UTC)
     gates = gate.load()
@@ -137,11 +137,17 @@ def _chosen(
         return {**shown.in_order(known, settings), **{name: None for name in outcomes if name not in known}}
     chosen: dict[str, UsageSnapshot | None] = {}
     for name in wanted:
-        mine = {account: known[account] for account in known if name in (account, account.partition("@")[0])}
+        mine = {account: known[account] for account in known if _is_meant(account, name, settings)}
         if not mine:
             accounts.provider_of(name)
         chosen.update(mine or {name: None})
     return chosen
+
+
+def _is_meant(account: str, name: str, settings: config.Config) -> bool:
+    """A provider means all its accounts but those that are off; an account means itself."""
+    is_on = settings.providers.get(account, config.ProviderOptions()).enabled
+    return account == name or (is_on and account.partition("@")[0] == name)
 
 
 def _failing(
