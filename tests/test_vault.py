@@ -55,6 +55,14 @@ def test_a_document_in_a_file_is_private_and_reads_back_whole():
     assert [stat.S_IMODE(path.stat().st_mode) for path in (stored(), stored().parent)] == [0o600, 0o700]
 
 
+def test_the_secret_of_a_killed_writer_goes_with_the_next_one():
+    vault.write("acme", "session", DOCUMENT, "")
+    torn = stored().with_name(f"session.json{files.TEMP_MARK}1.2")
+    torn.write_text(SECRET)
+    vault.rewrite("acme", "session", DOCUMENT)
+    assert [path.name for path in stored().parent.iterdir()] == ["session.json"]
+
+
 def test_a_document_in_a_keyring_leaves_only_the_keyrings_name_in_the_file(ring):
     vault.write("acme", "session", DOCUMENT, RING)
     assert stored().read_bytes() == b'{"keyring":"secret-service"}'

@@ -80,6 +80,8 @@ def write(account: str, kind: str, document: Mapping[str, Any], backend: str) ->
             with contextlib.suppress(StorageError):
                 keystore.delete(account, kind, backend=backend)
         raise
+    for torn in _torn(path):
+        _unlink(torn)
     if before and before.backend not in ("", backend):
         _empty(before, Entry(account, kind, backend))
     return Entry(account, kind, backend)
@@ -116,12 +118,17 @@ def delete(account: str, kind: str) -> bool:
     known, path = entry(account, kind), paths.credential_file(account, kind)
     if known and known.backend:
         keystore.delete(account, kind, backend=known.backend)
-    torn = [path.parent / name for name in _all_names(path.parent) if name.startswith(path.name + files.TEMP_MARK)]
+    torn = _torn(path)
     for each in (path, *torn):
         _unlink(each)
     with contextlib.suppress(OSError):  # the folder goes with its last secret
         path.parent.rmdir()
     return known is not None or bool(torn)
+
+
+def _torn(path: Path) -> list[Path]:
+    """What killed writers have left; whoever looks holds the lock, so nobody is at work on one of them."""
+    return [path.parent / name for name in _all_names(path.parent) if name.startswith(path.name + files.TEMP_MARK)]
 
 
 def _unlink(path: Path) -> None:
