@@ -159,6 +159,24 @@ def test_a_foreign_login_is_never_sent_to_another_host(server, config_dir, home)
     assert server.requests == []
 
 
+FILES = (
+    *(".claude/.credentials.json", ".claude.json", ".codex/auth.json", ".codex/config.toml", ".gemini/settings.json"),
+    *(".config/github-copilot/apps.json", ".config/gh/hosts.yml", ".config/cursor/auth.json"),
+    *(".gemini/oauth_creds.json", ".config/Cursor/User/globalStorage/state.vscdb"),
+)
+
+
+def test_links_that_go_in_a_circle_are_no_logins(home, monkeypatch, vibeusage):
+    monkeypatch.delenv("VIBEUSAGE_ENABLED_PROVIDERS")
+    for name in FILES:
+        path = home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(path)
+    outcomes = refresh() or []
+    assert {outcome.error.category for outcome in outcomes if outcome.error} == {"not_configured"}
+    assert b"mistake" not in vibeusage("auth", "--status").stderr
+
+
 def test_an_expired_foreign_login_costs_no_request_and_says_what_to_do(home, server):
     vendor = home / ".claude" / ".credentials.json"
     vendor.parent.mkdir()

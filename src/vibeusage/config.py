@@ -210,7 +210,7 @@ def _reset_all() -> bool:
     path = paths.config_file()
     if not path.exists():
         return False
-    data = files.read_regular(path.resolve(), limit=BACKUP_LIMIT)
+    data = files.read_linked(path, limit=BACKUP_LIMIT)
     if data is None:
         raise ConfigError(f"{path} cannot be read, so no copy can be kept", hint=f"move it away: mv {path} {_copy()}")
     if not data.strip():
@@ -273,7 +273,7 @@ def _text() -> str:
         raise ConfigError(f"{path} is not a regular file", hint=f"move it away: mv {path} {_copy()}")
     if info.st_size > SIZE_LIMIT:
         raise ConfigError(f"{path} is larger than 1 MiB", hint=_REPAIR)
-    data = files.read_regular(path.resolve(), limit=SIZE_LIMIT)
+    data = files.read_linked(path, limit=SIZE_LIMIT)
     if data is None:
         raise ConfigError(f"{path} cannot be read", hint=f"check its rights: ls -lL {path}")
     try:

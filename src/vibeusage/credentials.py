@@ -190,7 +190,7 @@ def _cookie(place: Cookie, ctx: Context) -> Login | None:
 def read_document(path: Path) -> Any:
     """The JSON of another tool's file, None when there is none; half written is looked at once more."""
     for _ in range(2):
-        data = files.read_regular(path.resolve(), limit=64 << 20)
+        data = files.read_linked(path, limit=64 << 20)
         if not data:
             return None
         try:

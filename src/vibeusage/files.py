@@ -81,6 +81,11 @@ def read_regular(path: Path, *, limit: int = 16 << 20, ours: bool = False) -> by
         os.close(fd)
 
 
+def read_linked(path: Path, *, limit: int = 16 << 20) -> bytes | None:
+    """Like `read_regular` for a file that is the user's, which symlinks may lead to; None when they go in a circle."""
+    return read_regular(Path(os.path.realpath(path)), limit=limit)
+
+
 @contextlib.contextmanager
 def lock(path: Path, *, wait_s: float) -> Generator[bool]:
     """Hold `path` as an exclusive flock; yields whether it was got within `wait_s` seconds.

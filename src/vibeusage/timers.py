@@ -221,7 +221,7 @@ def _without_ours(data: bytes, original: bytes | None) -> bytes:
 
 
 def _is_ours(file: Path) -> bool:
-    return MARK in (files.read_regular(file.resolve()) or b"")
+    return MARK in (files.read_linked(file) or b"")
 
 
 # --- other programs

@@ -42,11 +42,13 @@ def read(ctx: Context) -> tuple[Path, Any]:
 
 
 def account(document: Any) -> str:
-    return _text(at(document, "tokens.account_id")) or ""
+    """The workspace in use: as noted beside the token, else as the login itself names it."""
+    auth = fields.claims(at(document, "tokens.id_token")).get("https://api.openai.com/auth")
+    return _text(at(document, "tokens.account_id")) or _text(at(auth, "chatgpt_account_id")) or ""
 
 
 def refuse_api_key(document: Any) -> None:
-    if at(document, "OPENAI_API_KEY") and not at(document, "tokens"):
+    if at(document, "OPENAI_API_KEY") and not at(document, "tokens.access_token"):
         raise NotConfigured("Codex is logged in with an API key, which has no plan and no limits of one", hint=HINT)
 
 
@@ -54,7 +56,7 @@ def _bases(ctx: Context) -> tuple[str, ...]:
     """The address in Codex's own settings, () when it is the usual one."""
     path = ctx.path("$CODEX_HOME/config.toml")
     try:
-        document = tomllib.loads((files.read_regular(path.resolve()) or b"").decode())
+        document = tomllib.loads((files.read_linked(path) or b"").decode())
     except (ValueError, RecursionError) as exc:
         raise ConfigError(f"{path} cannot be read as TOML", hint="correct it: Codex cannot read it either") from exc
     profile = at(document, f"profiles.{document.get('profile')}.chatgpt_base_url")

@@ -35,12 +35,15 @@ def of_editors(ctx: Context) -> Login | None:
 def of_gh(ctx: Context) -> Login | None:
     own = ctx.environ.get("GH_CONFIG_DIR")
     path = ctx.path(f"{own}/hosts.yml" if own else "$XDG_CONFIG_HOME/gh/hosts.yml")
-    data = files.read_regular(path.resolve(), limit=1 << 20) or b""
+    data = files.read_linked(path, limit=1 << 20) or b""
     entry = read_yaml(data.decode("utf-8", "replace")).get(host(ctx))
     if not isinstance(entry, dict):
         return None
     user, users = entry.get("user"), entry.get("users")
-    of_user = users.get(user) if isinstance(users, dict) and isinstance(user, str) else None
+    users = users if isinstance(users, dict) else {}
+    if user is None and len(users) == 1:
+        user = next(iter(users))
+    of_user = users.get(user) if isinstance(user, str) else None
     return _login(ctx, entry.get("oauth_token") or at(of_user, "oauth_token"), str(path), user)
 
 
@@ -73,7 +76,7 @@ def read_yaml(text: str) -> dict[str, Any]:
     root, opened = opened, None
     for line in text.splitlines():
         content = line.strip()
-        if not content or content.startswith("#"):
+        if not content or content.startswith("#") or line == "---":
             continue
         indent = len(line) - len(line.lstrip(" "))
         if opened is not None and indent > levels[-1][0]:
@@ -92,7 +95,7 @@ def read_yaml(text: str) -> dict[str, Any]:
 def _word(text: str) -> str | None:
     """The word behind a blank, "" when there is none; None when it is not a plain one."""
     plain = text.partition(" #")[0].strip()
-    if not plain:
+    if plain in ("", '""', "''", "{}"):
         return ""
     if not text.startswith(" ") or plain[0] in "-[]{}&*!|>%@`,?":
         return None

@@ -45,7 +45,15 @@ _BETWEEN = "%3A%3A"  # user id and token in a session cookie
 
 
 def of_app(ctx: Context) -> Login | None:
-    """The app's token; raises AuthError when it has run out or names no user."""
+    """The app's login for its site; raises AuthError when it has run out or names no user."""
+    login = app_token(ctx)
+    if login and not login.owner:
+        raise AuthError(f"the login in {login.where} names no user", hint="open Cursor and log in")
+    return login
+
+
+def app_token(ctx: Context) -> Login | None:
+    """The app's token, which is enough for its API; raises AuthError when it has run out."""
     named = ctx.environ.get("CURSOR_STATE_DB")
     usual = (f"$XDG_CONFIG_HOME/{DATABASE}", f"~/Library/Application Support/{DATABASE}")
     path = next((path for path in map(ctx.path, [named] if named else usual) if os.path.isfile(path)), None)
@@ -53,11 +61,8 @@ def of_app(ctx: Context) -> Login | None:
     token = state.get("token")
     if not token:
         return None
-    user = _user(token)
-    if not user:
-        raise AuthError(f"the login in {path} names no user", hint="open Cursor and log in")
     _check(token, str(path), ctx, "open Cursor: it renews its login by itself")
-    return Login(token, str(path), is_ours=False, owner=user, data=state)
+    return Login(token, str(path), is_ours=False, owner=_user(token), data=state)
 
 
 def of_cli(ctx: Context) -> Login | None:
@@ -92,7 +97,7 @@ def _state(path: Path) -> dict[str, Any]:
 
     try:
         with (
-            _unlocked(path.resolve()) as address,
+            _unlocked(Path(os.path.realpath(path))) as address,
             contextlib.closing(sqlite3.connect(address, uri=True, timeout=1.0)) as database,
         ):
             rows = database.execute("SELECT key, value FROM ItemTable WHERE key IN (?, ?, ?)", tuple(KEYS)).fetchall()
