@@ -264,7 +264,7 @@ def printed(text, **more):
         pytest.param("Jan 1, 1am (UTC)", at("2026-12-31T22:00:00+00:00"), "2027-01-01T01:00:00Z", id="next year"),
         pytest.param("Feb 29, 1am (UTC)", at("2028-02-28T22:00:00+00:00"), "2028-02-29T01:00:00Z", id="leap day"),
         pytest.param(
-            "2:10am (Europe/Berlin)", at("2026-10-25T00:50:00+00:00"), "2026-10-25T01:10:00Z", id="hour that comes twice"
+            "2:10am (Europe/Berlin)", at("2026-10-25T00:50:00+00:00"), "2026-10-25T01:10:00Z", id="an hour come twice"
         ),
         pytest.param(
             "2:50am (Europe/Berlin)", at("2026-10-25T01:10:00+00:00"), "2026-10-25T01:50:00Z", id="its second time"
@@ -463,6 +463,7 @@ def cached(**changes):
         pytest.param(cached(accountUuid=None), NOW, "another account", id="nobody's"),
         pytest.param({**cached(accountUuid=None), "oauthAccount": {}}, NOW, "another account", id="no account at all"),
         pytest.param(cached(utilization={}), NOW, "no open window", id="empty"),
+        pytest.param(cached(utilization=None), NOW, "is empty", id="null"),
     ],
 )
 async def test_a_cache_that_is_old_foreign_or_empty_is_not_used(changes, now, reason, context, put):

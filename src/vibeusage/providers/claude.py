@@ -144,7 +144,9 @@ async def fetch_cached(ctx: Context, login: Login) -> Usage:
         raise NotConfigured("what Claude Code has cached is another account's")
     if said_at is None or not ctx.now - CACHE_AGE < said_at <= ctx.now:
         raise NotConfigured("Claude Code's own cache is older than 10 minutes")
-    usage = read_usage(cached.get("utilization"), said_at)
+    if not isinstance(cached.get("utilization"), dict):
+        raise NotConfigured("Claude Code's own cache is empty")
+    usage = read_usage(cached["utilization"], said_at)
     periods = tuple(one for one in usage.periods if one.resets_at is None or one.resets_at > ctx.now)
     overage = usage.overage if usage.overage and usage.overage.resets_at and usage.overage.resets_at > ctx.now else None
     if not periods and overage is None:
