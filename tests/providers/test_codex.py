@@ -378,6 +378,9 @@ def test_a_login_that_has_run_out_is_not_sent_whatever_the_age_of_its_file(conte
     ("document", "says"),
     [
         pytest.param({"OPENAI_API_KEY": "sk-invented", "tokens": None}, "API key", id="an API key"),
+        pytest.param(
+            {"OPENAI_API_KEY": "sk-invented", "tokens": {"access_token": None}}, "API key", id="one beside empty tokens"
+        ),
         pytest.param({"OPENAI_API_KEY": None}, "no login was found", id="logged out"),
         pytest.param([], "no login was found", id="another type"),
     ],
@@ -386,6 +389,13 @@ def test_without_a_chatgpt_login_it_says_what_is_missing(document, says, context
     write_json(codex_home / "auth.json", document)
     with pytest.raises(NotConfigured, match=says):
         credentials.find(OAUTH.login, context())
+
+
+def test_the_workspace_is_the_one_noted_else_the_one_that_the_login_names(context, codex_home):
+    named = jwt(**{"https://api.openai.com/auth": {"chatgpt_account_id": "acct-named"}})
+    for noted, owner in (("acct-noted", "acct-noted"), (None, "acct-named")):
+        write_json(codex_home / "auth.json", auth(account_id=noted, id_token=named))
+        assert credentials.find(OAUTH.login, context()).owner == owner
 
 
 def test_the_first_place_of_the_file_is_read_only_when_no_folder_is_named(context, home, tmp_path):

@@ -287,6 +287,12 @@ def test_folders_that_variables_name_are_followed(context, tmp_path):
     assert found(context(XDG_CONFIG_HOME=str(tmp_path / "xdg")))[0] == "gho_hosts"
 
 
+def test_the_only_user_of_gh_is_the_one(context, home):
+    write(home / ".config/gh/hosts.yml", "github.com:\n    users:\n        octo:\n            oauth_token: gho_only\n")
+    login = credentials.find(OAUTH.login, context())
+    assert (login.token, login.owner) == ("gho_only", "octo@github.com")
+
+
 NO_TOKEN = "github.com:\n    user: octo"
 DAMAGED = ["[]", "null", "7", '{"github.com":7}', '{"github.com":{"oauth_token":7}}', NO_TOKEN, "{", ""]
 
@@ -307,6 +313,7 @@ def test_a_damaged_file_is_no_login(content, number, context, all_places):
         pytest.param("", {}, id="empty"),
         pytest.param("a: b", {"a": "b"}, id="a word"),
         pytest.param("a:\nb: 'c: d' # e", {"a": {}, "b": "c: d"}, id="quoted, and a comment"),
+        pytest.param("---\na: \"\"\nb: ''\nc: {}\nd: e", {"a": {}, "b": {}, "c": {}, "d": "e"}, id="empty words"),
         pytest.param('"12":\n  x: y\n\n  # note\n  z:\n', {"12": {"x": "y", "z": {}}}, id="blank lines"),
         pytest.param("a:\n  b:\n    c: d\ne: f", {"a": {"b": {"c": "d"}}, "e": "f"}, id="back by two"),
         pytest.param("a: b\n  c: d", {}, id="below a word"),

@@ -339,6 +339,11 @@ def test_an_app_without_a_good_login_says_so(values, error, home, context):
     assert isinstance(caught.value, NotConfigured) or "open Cursor" in caught.value.hint
 
 
+def test_the_api_needs_no_user_in_the_apps_token(home, context):
+    write_state(home / LINUX, {"cursorAuth/accessToken": "opaque"}).close()
+    assert credentials.find(CLI.login, context()).token == "opaque"
+
+
 def test_a_database_that_cannot_be_read_says_so(home, context):
     (home / LINUX).parent.mkdir(parents=True)
     (home / LINUX).write_bytes(b"no database" * 100)

@@ -28,6 +28,7 @@ JSON = {"Content-Type": "application/json"}
 T = TypeVar("T")
 
 APP = Read(where="Cursor's state.vscdb", find=cursor_login.of_app)
+API_OF_APP = Read(where="Cursor's state.vscdb", find=cursor_login.app_token)
 CLI = Read(where="auth.json of cursor-agent", find=cursor_login.of_cli)
 COOKIE = Cookie(
     domains=("cursor.com", "www.cursor.com", "cursor.sh", "authenticator.cursor.sh"), names=cursor_login.COOKIES
@@ -110,7 +111,7 @@ PROVIDER = Provider(
     login_hint=cursor_login.HINT,
     strategies=(
         Func(name="app", fetch=fetch_with_app, login=(APP,)),
-        Func(name="cli", fetch=fetch_with_cli, login=(CLI, APP)),
+        Func(name="cli", fetch=fetch_with_cli, login=(CLI, API_OF_APP)),
         Func(name="web", fetch=fetch_with_cookie, login=(Stored(kind="session", key="session_token"), COOKIE)),
     ),
     status=StatusPage(url="https://status.cursor.com/api/v2/status.json", parse=health.parse_statuspage),
