@@ -44,6 +44,13 @@ def test_a_reset_that_has_passed_is_not_shown_as_the_old_percentage(capsys):
     assert "42%" not in out
 
 
+def test_an_account_that_is_shown_can_be_asked_for_by_its_name(capsys):
+    save(account="work-0ef711ee")  # of a folder of Claude Code that is not in force here
+    assert cli.main(["usage", "claude@work-0ef711ee", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["account"] == "work-0ef711ee"
+    assert cli.main(["usage", "claude@home-0ef711ee"]) == 4
+
+
 def test_old_numbers_say_their_age(capsys):
     save(age=timedelta(hours=2))
     cli.main(["usage"])

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from vibeusage import accounts, cache, config, gate, health, providers, render, shown, terminal
-from vibeusage.errors import NotConfigured
+from vibeusage.errors import ConfigError, NotConfigured
 from vibeusage.fetch import places
 from vibeusage.models import AggregatedResult, FetchError, FetchOutcome, UsageSnapshot
 
@@ -106,7 +106,8 @@ def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, F
     """The outcomes of the accounts that were asked; another refresher at work is left to it."""
     from vibeusage.refresh import refresh
 
-    wanted = [name for name in args.provider if name.partition("@")[0] in providers.IDS]
+    ours = [name for name in args.provider if name.partition("@")[0] in providers.IDS]
+    wanted = [name for name in ours if not _is_only_seen(name, settings)]
     if args.provider and not wanted:
         return {}
     bars: list[terminal.Progress] = []
@@ -120,6 +121,16 @@ def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, F
             wanted, if_due=not args.refresh, foreground=True, on_start=start, on_done=lambda name: bars[-1].done(name)
         )
     return {outcome.provider_id: outcome for outcome in asked or []}
+
+
+def _is_only_seen(name: str, settings: config.Config) -> bool:
+    """Whether it is the account of a folder that is not in force here: it is known, but nobody to ask."""
+    now = datetime.now(UTC)
+    try:
+        accounts.chosen([name], settings, accounts.Surroundings(os.environ, now, foreground=False))
+    except ConfigError:
+        return name in cache.snapshots_with_observations(int(now.timestamp()))
+    return False
 
 
 def _chosen(
