@@ -156,6 +156,8 @@ def test_a_passive_window_wins_only_when_it_is_newer_and_the_rest_keeps_its_age(
         ("Fable", 64.0, None),
     ]
     assert merge.fold("claude", known, observation(50.0, 60), at) == known
+    tied = merge.fold("claude", known, observation(50.0, 0), at)  # as `table.merge` has it, which the line shows
+    assert [p.utilization for p in tied.periods] == [50.0, 64.0]
 
 
 def test_a_passive_window_alone_makes_a_snapshot():

@@ -61,7 +61,7 @@ def fold(account: str, snapshot: UsageSnapshot | None, rows: dict[str, tuple], n
     known = {account: {period.name: _row(period, snapshot) for period in mine.values()}} if snapshot else {}
     merged = table.merge(known, {account: rows}, now)[account]
     periods = tuple(
-        mine[name] if name in mine and row[4] == _row(mine[name], snapshot)[4] else _period(name, row)
+        mine[name] if name in mine and row == _row(mine[name], snapshot) else _period(name, row)
         for name, row in merged.items()
     )
     newest = max((row[4] for row in merged.values()), default=0)
