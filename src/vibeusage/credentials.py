@@ -1,6 +1,7 @@
 """Logins: the environment, our own store, then the vendor tool's files, which are only ever read."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
@@ -16,6 +17,7 @@ from vibeusage.errors import AuthError, NotConfigured
 from vibeusage.providers.spec import Cookie, Env, Grant, JsonFile, Place, Read, Stored
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+WRITING_S = 0.02  # in which a tool has written its file
 LEAST_SECRET = 16  # a shorter text may stand anywhere
 
 
@@ -188,15 +190,15 @@ def _cookie(place: Cookie, ctx: Context) -> Login | None:
 
 
 def read_document(path: Path) -> Any:
-    """The JSON of another tool's file, None when there is none; half written is looked at once more."""
-    for _ in range(2):
+    """The JSON of another tool's file, None when there is none; one being written is looked at once more."""
+    for pause_s in (WRITING_S, 0.0):
         data = files.read_linked(path, limit=64 << 20)
-        if not data:
+        if data is None:
             return None
         try:
             return msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue
+            time.sleep(pause_s)
     return None
 
 
