@@ -157,6 +157,8 @@ def test_cache_show_names_account_source_and_age(capsys):
     assert capsys.readouterr().out.splitlines()[1] == "  claude  1 window from oauth, 5m ago"
     cli.main(["cache", "clear", "claude"])
     assert capsys.readouterr().out.startswith("1 file removed from ")
+    assert [cli.main(["cache", "clear", name]) for name in ("claude", "antigravity", "claud")] == [0, 0, 4]
+    capsys.readouterr()
     cli.main(["cache"])
     assert capsys.readouterr().out.splitlines()[1] == "  nothing is stored yet"
 
@@ -174,6 +176,13 @@ def test_the_providers_that_the_environment_names_are_those_shown(capsys, config
     monkeypatch.setenv("VIBEUSAGE_ENABLED_PROVIDERS", "gemini, codex")
     assert shown(capsys) == ["gemini", "codex"]
     assert shown(capsys, "claude", "gemini") == ["claude", "gemini"]
+
+
+@pytest.mark.parametrize("words", [[], ["--refresh"]], ids=["due", "all"])
+def test_what_has_neither_numbers_nor_login_is_not_shown(words, capsys):
+    save(identity=ProviderIdentity(plan="Pro"))
+    assert cli.main(words) == 0
+    assert [line for line in capsys.readouterr().out.splitlines() if not line.startswith("  ")] == ["Claude · Pro"]
 
 
 def test_a_provider_means_its_accounts_that_are_on(capsys, config_dir):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import cache, pace, paths, render
+from vibeusage import accounts, cache, pace, paths, render, view
 from vibeusage.models import UsageSnapshot
 
 
@@ -27,6 +27,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _clear(account: str | None) -> int:
     gone = cache.clear(account)
+    if account and not gone and account not in view.OWN_PROVIDER.values():
+        accounts.provider_of(account)
     print(f"{len(gone)} file{'s' * (len(gone) != 1)} removed from {paths.cache_dir()}")
     return 0
 

@@ -145,7 +145,8 @@ def _chosen(
         if outcome.snapshot and outcome.is_fresh and outcome.error:  # a disk that took nothing
             known[name] = outcome.snapshot
     if not wanted:
-        return {**shown.in_order(known, settings), **{name: None for name in outcomes if name not in known}}
+        asked = [name for name, outcome in outcomes.items() if outcome.error and not _has_no_login(outcome.error)]
+        return {**shown.in_order(known, settings), **{name: None for name in asked if name not in known}}
     chosen: dict[str, UsageSnapshot | None] = {}
     for name in wanted:
         mine = {account: known[account] for account in known if _is_meant(account, name, settings)}
@@ -169,7 +170,7 @@ def _failing(
         return []
     around = accounts.Surroundings(os.environ, now, foreground=False)
     ids = [ctx.id for ctx in accounts.chosen((), settings, around)]
-    failed = {name for name, known in gates.items() if known.error and known.error.category != NotConfigured.category}
+    failed = {name for name, known in gates.items() if known.error and not _has_no_login(known.error)}
     return [name for name in ids if name in failed and cache.load_snapshot(name) is None]
 
 
@@ -188,12 +189,16 @@ def _errors(
     for name, snapshot in chosen.items():
         outcome, known = outcomes.get(name), gates.get(name)
         error = outcome.error if outcome else known.error if known else None
-        if error is None or (error.category == NotConfigured.category and (snapshot or not named)):
+        if error is None or (_has_no_login(error) and (snapshot or not named)):
             continue
         failed_at = known.asked_at if known else None
         if outcome or snapshot is None or snapshot.is_stale(now, stale_after) or _is_before(snapshot, failed_at):
             errors[name] = error
     return errors
+
+
+def _has_no_login(error: FetchError) -> bool:
+    return error.category == NotConfigured.category
 
 
 def _is_before(snapshot: UsageSnapshot, failed_at: datetime | None) -> bool:
