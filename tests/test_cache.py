@@ -32,6 +32,50 @@ def observation(used, age_s, name="Session (5h)"):
     return {name: ("5h", 18_000, used, now + 3600, now - age_s, "statusline", "window")}
 
 
+def window(name, kind, seconds=None, model=None):
+    return UsagePeriod(name=name, utilization=1.0, period_type=kind, window_seconds=seconds, model=model)
+
+
+SPARK = "GPT-5.3-Codex-Spark"
+
+
+@pytest.mark.parametrize(
+    ("periods", "labels"),
+    [
+        pytest.param(
+            [window("Session (5h)", PeriodType.SESSION, 17_940), window("Weekly", PeriodType.WEEKLY)],
+            ["5h", "7d"],
+            id="usual lengths",
+        ),
+        pytest.param(
+            [window("3 days", PeriodType.DAILY, 259_200), window("14 days", PeriodType.WEEKLY, 1_209_600)],
+            ["3d", "14d"],
+            id="other lengths",
+        ),
+        pytest.param([window("Session (12h)", PeriodType.SESSION, 43_200)], ["12h"], id="half a day"),
+        pytest.param([window("Monthly", PeriodType.MONTHLY, 2_678_400)], ["30d"], id="a long month"),
+        pytest.param(
+            [window("Total", PeriodType.MONTHLY), window("Auto", PeriodType.MONTHLY)], ["Total", "Auto"], id="alike"
+        ),
+        pytest.param(
+            [
+                window(f"{SPARK} Session (5h)", PeriodType.SESSION, 18_000, SPARK),
+                window(f"{SPARK} Weekly", PeriodType.WEEKLY, 604_800, SPARK),
+            ],
+            [f"{SPARK} 5h", f"{SPARK} 7d"],
+            id="of one model",
+        ),
+        pytest.param(
+            [window("Spark", PeriodType.WEEKLY, None, "Spark"), window("Spark (2)", PeriodType.WEEKLY, None, "Spark")],
+            ["Spark", "Spark (2)"],
+            id="of one model and length",
+        ),
+    ],
+)
+def test_each_window_is_called_by_what_tells_it_from_the_others(periods, labels):
+    assert [row[0] for row in merge.rows(snapshot(*periods)).values()] == labels
+
+
 def generation():
     return (paths.cache_dir() / "generation").read_text()
 

@@ -10,6 +10,7 @@ import msgspec
 from vibeusage import table
 from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
 
+DAY_S = 86_400
 SHORT = {
     PeriodType.SESSION: "5h",
     PeriodType.DAILY: "24h",
@@ -80,17 +81,29 @@ def fold(account: str, snapshot: UsageSnapshot | None, rows: dict[str, tuple], n
 
 
 def rows(snapshot: UsageSnapshot) -> dict[str, tuple]:
-    """A table row per period; where several windows are of one length, each is called by its name."""
+    """A table row per period; where several would be called alike, each says more of itself."""
     rows = {period.name: _row(period, snapshot) for period in snapshot.periods}
-    shorts = [row[0] for row in rows.values()]
-    return {name: (name, *row[1:]) if shorts.count(row[0]) > 1 else row for name, row in rows.items()}
+    longer = {one.name: f"{one.model} {_length(one)}" if one.model else one.name for one in snapshot.periods}
+    for labels in (longer, {name: name for name in rows}):
+        shorts = [row[0] for row in rows.values()]
+        rows = {name: (labels[name], *row[1:]) if shorts.count(row[0]) > 1 else row for name, row in rows.items()}
+    return rows
+
+
+def _length(period: UsagePeriod) -> str:
+    """`5h`, `7d`; of a length that is not the usual one, that length."""
+    usual, seconds = period.period_type.hours * 3600, period.window.total_seconds()
+    if period.period_type is PeriodType.SESSION or seconds < DAY_S / 2:
+        return f"{round(seconds / 3600, 1):g}h"
+    is_usual = abs(seconds - usual) <= usual / 4
+    return SHORT[period.period_type] if is_usual else f"{round(seconds / DAY_S, 1):g}d"
 
 
 def _row(period: UsagePeriod, snapshot: UsageSnapshot | None) -> tuple:
     """A table row of one period; instants as epoch seconds, 0 where unknown."""
     seen = period.observed_at or (snapshot.observed_at if snapshot else None)
     return (
-        period.model or SHORT[period.period_type],
+        period.model or _length(period),
         period.window_seconds or period.period_type.hours * 3600,
         period.utilization,
         int(period.resets_at.timestamp()) if period.resets_at else 0,
