@@ -1,0 +1,64 @@
+"""Two states of one call become one; the order in which they are met changes no count, no time and no price."""
+
+from vibeusage.records.readers.spec import Call
+
+LOWER_BOUND = "lower_bound"
+
+
+def fold(known: dict[str, Call], call: Call) -> None:
+    """Put `call` into `known`, which maps each uuid to what is known of that call."""
+    old = known.get(call.uuid)
+    known[call.uuid] = call if old is None else merged(old, call)
+
+
+def merged(old: Call, new: Call) -> Call:
+    """What both say together; `old` may be changed.
+
+    The lower rank, then the higher order, wins whole. Between equals the larger count, the earlier time, and the
+    first text that is not empty.
+    """
+    if new.rank != old.rank:
+        return new if new.rank < old.rank else old
+    if new.order != old.order:
+        return new if new.order > old.order else old
+    old.ts = min(old.ts, new.ts)
+    _raise_counts(old, new)
+    _fill_texts(old, new)
+    if old.notes != new.notes:
+        old.notes = _notes(old.notes, new.notes)
+    if old.data != new.data:
+        old.data = {**(new.data or {}), **(old.data or {})}
+    return old
+
+
+def _raise_counts(old: Call, new: Call) -> None:
+    if new.input > old.input:
+        old.input = new.input
+    if new.output > old.output:
+        old.output = new.output
+    if new.write > old.write:
+        old.write = new.write
+    if new.write_1h > old.write_1h:
+        old.write_1h = new.write_1h
+    if new.read > old.read:
+        old.read = new.read
+    if new.searches > old.searches:
+        old.searches = new.searches
+    if new.cost is not None and (old.cost is None or new.cost > old.cost):
+        old.cost = new.cost
+
+
+def _fill_texts(old: Call, new: Call) -> None:
+    old.session = old.session or new.session
+    old.model = old.model or new.model
+    old.folder = old.folder or new.folder
+    old.branch = old.branch or new.branch
+    old.version = old.version or new.version
+    old.served_by = old.served_by or new.served_by
+    old.speed = old.speed or new.speed
+
+
+def _notes(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
+    """All of both, but a lower bound only when neither state is complete."""
+    both = set(old) & set(new)
+    return tuple(sorted((set(old) | set(new)) - {LOWER_BOUND} | (both & {LOWER_BOUND})))

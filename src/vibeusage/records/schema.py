@@ -1,0 +1,127 @@
+"""The tables of usage.db and the numbered steps that lead to them; each step happens whole or not at all.
+
+Instants are epoch milliseconds, money is picodollars (1e-12 USD). Texts that repeat stand once in `names`, and
+the columns that hold such a text hold its id. `rollup` sums the calls of each quarter of an hour by everything a
+report can ask for, `rollup_models` by what a price needs only.
+"""
+
+import sqlite3
+
+from vibeusage.errors import StorageError
+
+QUARTER_MS = 900_000
+THRESHOLDS = (100_000, 128_000, 200_000, 256_000, 272_000, 512_000)  # prompt sizes at which some price changes
+
+PRICED = ("provider", "model", "model_provider", "speed", "prompt_class", "is_logged")
+PLACED = ("session_id", "is_side", "folder", "git_branch", "machine_name")
+SUMS = (
+    *("calls", "lower_bounds", "estimates", "input_tokens", "output_tokens", "write_5m", "write_1h"),
+    *("cache_read_tokens", "web_searches", "logged_cost"),
+)
+
+
+def _rollup(name: str, keys: tuple[str, ...]) -> str:
+    columns = [f"{key} {'TEXT' if key == 'provider' else 'INTEGER'} NOT NULL" for key in ("quarter", *keys)]
+    columns += [f"{name} INTEGER NOT NULL" for name in (*SUMS, "first_ms", "last_ms")]
+    return f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY (quarter, {', '.join(keys)})) WITHOUT ROWID"
+
+
+_FIRST = (
+    "CREATE TABLE names (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
+    """CREATE TABLE usage_records (
+        id INTEGER PRIMARY KEY,
+        provider TEXT NOT NULL,
+        message_uuid TEXT NOT NULL,
+        timestamp INTEGER NOT NULL,
+        session_id INTEGER NOT NULL,
+        message_type INTEGER NOT NULL,
+        model INTEGER NOT NULL,
+        model_provider INTEGER NOT NULL,
+        folder INTEGER NOT NULL,
+        git_branch INTEGER NOT NULL,
+        provider_version INTEGER NOT NULL,
+        machine_name INTEGER NOT NULL,
+        speed INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL,
+        cache_creation_tokens INTEGER NOT NULL,
+        cache_creation_1h INTEGER NOT NULL,
+        cache_read_tokens INTEGER NOT NULL,
+        prompt_class INTEGER NOT NULL,
+        web_searches INTEGER NOT NULL,
+        logged_cost INTEGER,
+        rank INTEGER NOT NULL,
+        ord INTEGER NOT NULL,
+        notes TEXT,
+        metadata TEXT,
+        UNIQUE (provider, message_uuid)
+    )""",
+    "CREATE INDEX usage_records_timestamp ON usage_records (timestamp, provider)",
+    """CREATE TABLE providers (
+        name TEXT PRIMARY KEY,
+        enabled INTEGER NOT NULL DEFAULT 1,
+        source TEXT NOT NULL,
+        last_sync INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TABLE provider_pricing (
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        since TEXT NOT NULL,
+        prices TEXT NOT NULL,
+        source TEXT NOT NULL,
+        PRIMARY KEY (provider, model, since)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE source_files (
+        id INTEGER PRIMARY KEY,
+        provider TEXT NOT NULL,
+        path BLOB NOT NULL,
+        dev INTEGER NOT NULL,
+        inode INTEGER NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        head BLOB NOT NULL,
+        tail BLOB NOT NULL,
+        parser INTEGER NOT NULL,
+        state BLOB NOT NULL,
+        first_seen INTEGER NOT NULL,
+        gone INTEGER NOT NULL DEFAULT 0,
+        skipped TEXT NOT NULL,
+        last_error TEXT NOT NULL,
+        UNIQUE (provider, path)
+    )""",
+    _rollup("rollup", (*PRICED, *PLACED)),
+    _rollup("rollup_models", PRICED),
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+
+
+def version(database: sqlite3.Connection) -> int:
+    return database.execute("PRAGMA user_version").fetchone()[0]
+
+
+def check(database: sqlite3.Connection) -> bool:
+    """Whether the schema is ours of today; raises StorageError for that of a later program."""
+    found = version(database)
+    if found > len(MIGRATIONS):
+        raise StorageError(
+            f"usage.db was written by a newer vibeusage (schema {found}, this one knows {len(MIGRATIONS)})",
+            hint="update vibeusage, or name another folder with VIBEUSAGE_DATA_DIR",
+        )
+    return found == len(MIGRATIONS)
+
+
+def migrate(database: sqlite3.Connection) -> None:
+    """Go from whatever schema there is to ours, one transaction a step."""
+    while not check(database):
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            step = version(database)  # another program may have made it meanwhile
+            for statement in MIGRATIONS[step] if step < len(MIGRATIONS) else ():
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {min(step + 1, len(MIGRATIONS))}")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+        database.execute("COMMIT")

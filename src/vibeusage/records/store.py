@@ -1,0 +1,544 @@
+"""usage.db: every call once, what is known of each log file, and sums by quarter hour that reports read.
+
+One writer at a time (`sync` holds a lock), any number of readers. An error that may pass is a StorageError and
+changes nothing; damage is `Damaged`, and what to do then is in `damage`.
+"""
+
+import contextlib
+import os
+import sqlite3
+import stat
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from vibeusage import files, paths
+from vibeusage.errors import StorageError
+from vibeusage.records import disk, merge, schema
+from vibeusage.records.readers.spec import Call
+from vibeusage.records.schema import PLACED, PRICED, QUARTER_MS, SUMS, THRESHOLDS
+
+NAME = "usage.db"
+BUSY_S = 3.0
+CACHE_KIB = 16 << 10
+NAMES_KEPT = 20_000
+AT_ONCE = 500
+BY = ("session", "folder", "branch", "machine")  # what a rollup can be told apart by, besides model and price
+_BY_COLUMNS = {
+    "session": ("session_id", "is_side"),
+    "folder": ("folder",),
+    "branch": ("git_branch",),
+    "machine": ("machine_name",),
+}
+_TEXTS = (
+    *("session_id", "message_type", "model", "model_provider", "folder", "git_branch"),
+    *("provider_version", "machine_name", "speed"),
+)
+_COLUMNS = (
+    *("provider", "message_uuid", "timestamp", *_TEXTS, "input_tokens", "output_tokens", "cache_creation_tokens"),
+    *("cache_creation_1h", "cache_read_tokens", "prompt_class", "web_searches", "logged_cost", "rank", "ord"),
+    *("notes", "metadata"),
+)
+_KEPT = ("provider", "message_uuid", "machine_name")  # what an update leaves alone
+_UPSERT = f"""INSERT INTO usage_records ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
+    ON CONFLICT (provider, message_uuid) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT)}"""  # noqa: S608
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM usage_records"  # noqa: S608
+_SUMMED = """COUNT(*), SUM(ifnull(instr(notes, 'lower_bound') > 0, 0)), SUM(message_type = :estimate),
+    SUM(input_tokens), SUM(output_tokens), SUM(cache_creation_tokens - cache_creation_1h), SUM(cache_creation_1h),
+    SUM(cache_read_tokens), SUM(web_searches), SUM(ifnull(logged_cost, 0)), MIN(timestamp), MAX(timestamp)"""
+_KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_class, logged_cost IS NOT NULL,
+    session_id, message_type = :subagent OR rank > 0, folder, git_branch, machine_name"""
+_AGAIN = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])
+_REBUILD = (
+    "DELETE FROM rollup WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
+    f"""INSERT INTO rollup SELECT {_KEYS}, {_SUMMED} FROM touched CROSS JOIN usage_records
+        INDEXED BY usage_records_timestamp
+        ON timestamp >= quarter * 900000 AND timestamp < (quarter + 1) * 900000 AND provider = :provider
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12""",  # noqa: S608
+    "DELETE FROM rollup_models WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
+    f"""INSERT INTO rollup_models SELECT quarter, {", ".join(PRICED)}, {_AGAIN} FROM touched CROSS JOIN rollup
+        USING (quarter) WHERE provider = :provider GROUP BY quarter, {", ".join(PRICED)}""",  # noqa: S608
+)
+
+
+class Damaged(StorageError):
+    """usage.db is no database of ours, or its pages contradict each other; waiting does not help."""
+
+
+class Changed(msgspec.Struct, frozen=True):
+    added: int = 0
+    changed: int = 0
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A stored call, whose it is and where it was first read."""
+
+    provider: str
+    machine: str
+    call: Call
+
+
+class SourceFile(msgspec.Struct, kw_only=True):
+    """What is known of one log file; `offset`, `head` and `tail` say how far it was read and how it looked there.
+
+    `state` is the reader's, as msgpack; an unfinished or failed reading has the `mtime_ns` 0, which no file has.
+    """
+
+    path: str
+    dev: int
+    inode: int
+    size: int
+    mtime_ns: int
+    parser: int
+    offset: int = 0
+    head: bytes = b""
+    tail: bytes = b""
+    state: bytes = b"\x80"
+    gone: bool = False
+    skipped: dict[str, int] = {}
+    error: str = ""
+
+
+class RollupRow(msgspec.Struct, frozen=True):
+    """Calls of one price and one quarter hour (or longer span) together; what was not asked for is "" or False.
+
+    `logged_cost` is the sum of what the log states, in picodollars, for `logged_calls`: all of the row's or none.
+    `estimates` and `lower_bounds` count calls. `first_ms` and `last_ms` are the times of the first and last call.
+    """
+
+    quarter_ms: int
+    provider: str
+    model: str
+    model_provider: str
+    speed: str
+    prompt_class: int
+    session_id: str
+    session_is_side: bool
+    folder: str
+    branch: str
+    machine: str
+    calls: int
+    lower_bounds: int
+    estimates: int
+    input: int
+    output: int
+    write_5m: int
+    write_1h: int
+    read: int
+    searches: int
+    logged_cost: int
+    logged_calls: int
+    first_ms: int
+    last_ms: int
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored of one provider."""
+
+    calls: int
+    first_ms: int
+    last_ms: int
+    files: int
+    gone: int
+    skipped: dict[str, int]
+    errors: int
+    last_sync_ms: int
+
+
+def open(path: Path | None = None, *, readonly: bool = False) -> "Store":
+    """The store in `path` (the data folder's usage.db), made and brought up to date unless `readonly`.
+
+    A read-only store that is not there is an empty one. Raises StorageError, and Damaged for what needs a repair.
+    """
+    path = path or paths.data_dir() / NAME
+    with _told(path):
+        if not readonly:
+            return Store(path, _writable(path))
+        if not os.path.lexists(path):
+            return Store(path, _empty())
+        database = _readable(path)
+        if not schema.check(database):
+            database.close()
+            _writable(path).close()
+            database = _readable(path)
+        return Store(path, database)
+
+
+class Store:
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = database
+        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Generator[None]:
+        """All of it or nothing; one inside another is part of that one."""
+        with _told(self.path):
+            if self._db.in_transaction:
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._ids.clear()  # ids that were given out and taken back
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def put(self, provider: str, calls: Iterable[Call], *, machine: str, only_new: bool = False) -> Changed:
+        """Merge `calls` into what is stored; `only_new` leaves stored ones as they are."""
+        found: dict[str, Call] = {}
+        for call in calls:
+            merge.fold(found, call)
+        with self.transaction():
+            stored = self._stored(provider, found)
+            added = [call for uuid, call in found.items() if uuid not in stored]
+            better: list[Call] = []
+            quarters = {call.ts // QUARTER_MS for call in added}
+            for uuid, old in {} if only_new else stored.items():
+                before, new = msgspec.structs.astuple(old), merge.merged(old, found[uuid])
+                if msgspec.structs.astuple(new) != before:
+                    quarters |= {before[1] // QUARTER_MS, new.ts // QUARTER_MS}
+                    better.append(new)
+            if added or better:
+                self._db.executemany(_UPSERT, (self._row(provider, call, machine) for call in (*added, *better)))
+                self._roll_up(provider, quarters)
+        return Changed(len(added), len(better))
+
+    def sources(self, provider: str) -> dict[str, SourceFile]:
+        """Every file known of a provider by its path."""
+        sql = """SELECT path, dev, inode, size, mtime_ns, parser, offset, head, tail, state, gone, skipped, last_error
+            FROM source_files WHERE provider = ?"""
+        with _told(self.path):
+            rows = self._db.execute(sql, (provider,)).fetchall()
+        return {source.path: source for source in map(_source, rows)}
+
+    def save_source(self, provider: str, source: SourceFile, *, now_ms: int) -> None:
+        names = ("dev", "inode", "size", "mtime_ns", "parser", "offset", "head", "tail", "state", "gone")
+        columns = ("provider", "path", *names, "skipped", "last_error", "first_seen")
+        sql = f"""INSERT INTO source_files ({", ".join(columns)}) VALUES ({", ".join("?" * len(columns))})
+            ON CONFLICT (provider, path) DO UPDATE SET
+            {", ".join(f"{name} = excluded.{name}" for name in columns[2:-1])}"""  # noqa: S608
+        own = [_signed(getattr(source, name)) for name in names]
+        skipped = msgspec.json.encode(source.skipped).decode()
+        with self.transaction():
+            self._db.execute(sql, (provider, os.fsencode(source.path), *own, skipped, _text(source.error), now_ms))
+
+    def synced(self, provider: str, source: str, *, now_ms: int) -> None:
+        """Note where a provider's records come from, and when they were last found to have changed."""
+        sql = """INSERT INTO providers (name, source, last_sync) VALUES (?, ?, ?)
+            ON CONFLICT (name) DO UPDATE SET source = excluded.source, last_sync = excluded.last_sync"""
+        with self.transaction():
+            self._db.execute(sql, (provider, _text(source), now_ms))
+
+    def rollup(
+        self,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        *,
+        providers: Iterable[str] = (),
+        by: Iterable[str] = (),
+        grain_ms: int = QUARTER_MS,
+    ) -> Iterator[RollupRow]:
+        """Sums of the quarters within [since, until), told apart by `by` (of `BY`) and by spans of `grain_ms`.
+
+        Cheap without `by`, which reads the smaller table; cheapest with one call a span and a `grain_ms` as large.
+        Rows come in the order of time.
+        """
+        placed = [column for name in BY if name in set(by) for column in _BY_COLUMNS[name]]
+        keys = [*PRICED, *placed]
+        where, values = _range("quarter", since_ms, until_ms, providers, unit=QUARTER_MS)
+        grain = max(1, grain_ms // QUARTER_MS)
+        summed = _AGAIN if grain > 1 or len(placed) < len(PLACED) else ", ".join((*SUMS, "first_ms", "last_ms"))
+        group = f"GROUP BY span, {', '.join(keys)}" if summed is _AGAIN else ""
+        sql = f"""SELECT quarter / {grain} * {grain * QUARTER_MS} AS span, {", ".join(keys)}, {summed}
+            FROM {"rollup" if placed else "rollup_models"} {where} {group} ORDER BY span"""  # noqa: S608
+        with _told(self.path):
+            for span, *row in self._db.execute(sql, values):
+                yield self._rollup_row(span, dict(zip(keys, row, strict=False)), row[len(keys) :])
+
+    def calls(
+        self, since_ms: int | None = None, until_ms: int | None = None, *, provider: str | None = None
+    ) -> Iterator[Record]:
+        """The calls within [since, until) in the order of time."""
+        where, values = _range("timestamp", since_ms, until_ms, [provider] if provider else [])
+        with _told(self.path):
+            for row in self._db.execute(f"{_SELECT} {where} ORDER BY timestamp", values):
+                yield self._record(row)
+
+    def span(self) -> tuple[int, int] | None:
+        """The times of the first and the last call, None when there are none."""
+        with _told(self.path):
+            first = self._db.execute("SELECT MIN(timestamp) FROM usage_records").fetchone()[0]
+            last = self._db.execute("SELECT MAX(timestamp) FROM usage_records").fetchone()[0]
+        return None if first is None else (first, last)
+
+    def counts(self) -> dict[str, Counts]:
+        sql = "SELECT provider, SUM(calls), MIN(first_ms), MAX(last_ms) FROM rollup_models GROUP BY provider"
+        with _told(self.path):
+            calls = {name: row for name, *row in self._db.execute(sql)}
+            synced = dict(self._db.execute("SELECT name, last_sync FROM providers"))
+            of_files = dict.fromkeys(row[0] for row in self._db.execute("SELECT DISTINCT provider FROM source_files"))
+        names = sorted({*calls, *synced, *of_files})
+        return {name: self._counts(name, calls.get(name, [0, 0, 0]), synced.get(name, 0)) for name in names}
+
+    def check(self) -> None:
+        """Read every page; raises Damaged when they do not fit together."""
+        with _told(self.path):
+            said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if said != "ok":
+            raise _damaged(self.path)
+
+    def _counts(self, provider: str, calls: list[int], last_sync_ms: int) -> Counts:
+        known = self.sources(provider).values()
+        skipped: dict[str, int] = {}
+        for source in known:
+            for reason, count in source.skipped.items():
+                skipped[reason] = skipped.get(reason, 0) + count
+        return Counts(
+            calls=calls[0],
+            first_ms=calls[1],
+            last_ms=calls[2],
+            files=len(known),
+            gone=sum(source.gone for source in known),
+            skipped=skipped,
+            errors=sum(bool(source.error) for source in known),
+            last_sync_ms=last_sync_ms,
+        )
+
+    def _stored(self, provider: str, wanted: Mapping[str, Call]) -> dict[str, Call]:
+        found, uuids = {}, iter(wanted)
+        while some := {_text(uuid): uuid for uuid in islice(uuids, AT_ONCE)}:
+            sql = f"{_SELECT} WHERE provider = ? AND message_uuid IN ({', '.join('?' * len(some))})"
+            for row in self._db.execute(sql, (provider, *some)):
+                found[some[row[1]]] = self._record(row).call
+        return found
+
+    def _roll_up(self, provider: str, quarters: set[int]) -> None:
+        """Sum the touched quarters anew from the calls themselves, so that no sum can drift."""
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS touched (quarter INTEGER PRIMARY KEY)")
+        self._db.execute("DELETE FROM touched")
+        self._db.executemany("INSERT INTO touched VALUES (?)", ((quarter,) for quarter in sorted(quarters)))
+        kinds = {"estimate": self._id("estimate"), "subagent": self._id("subagent")}
+        for statement in _REBUILD:
+            self._db.execute(statement, {"provider": provider, **kinds})
+
+    def _row(self, provider: str, call: Call, machine: str) -> tuple:
+        kept = (call.session, call.kind, call.model, call.served_by, call.folder, call.branch, call.version)
+        prompt = call.input + call.write + call.read
+        return (
+            *(provider, _text(call.uuid), call.ts, *map(self._id, (*kept, machine, call.speed))),
+            *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
+            *(bisect_left(THRESHOLDS, prompt), call.searches, call.cost, call.rank, call.order),
+            " ".join(call.notes) or None,
+            msgspec.json.encode(call.data).decode() if call.data else None,
+        )
+
+    def _record(self, row: tuple) -> Record:
+        provider, uuid, ts, *rest = row
+        session, kind, model, served_by, folder, branch, version, machine, speed = map(self._name, rest[:9])
+        fresh, output, write, write_1h, read, _, searches, cost, rank, order, notes, data = rest[9:]
+        call = Call(
+            uuid=uuid,
+            ts=ts,
+            session=session,
+            model=model,
+            folder=folder,
+            branch=branch,
+            version=version,
+            input=fresh,
+            output=output,
+            write=write,
+            write_1h=write_1h,
+            read=read,
+            rank=rank,
+            order=order,
+            kind=kind,
+            served_by=served_by,
+            speed=speed,
+            searches=searches,
+            cost=cost,
+            notes=tuple(notes.split(" ")) if notes else (),
+            data=msgspec.json.decode(data) if data else None,
+        )
+        return Record(provider, machine, call)
+
+    def _rollup_row(self, span: int, key: dict[str, Any], sums: list[int]) -> RollupRow:
+        calls, lower, estimates, fresh, output, write_5m, write_1h, read, searches, cost, first, last = sums
+        name = self._name
+        return RollupRow(
+            *(span, key["provider"], name(key["model"]), name(key["model_provider"]), name(key["speed"])),
+            *(key["prompt_class"], name(key.get("session_id")), bool(key.get("is_side"))),
+            *(name(key.get("folder")), name(key.get("git_branch")), name(key.get("machine_name"))),
+            *(calls, lower, estimates, fresh, output, write_5m, write_1h, read, searches, cost),
+            *(calls if key["is_logged"] else 0, first, last),
+        )
+
+    def _id(self, text: str) -> int:
+        known = self._ids.get(text)
+        if known is not None:
+            return known
+        if len(self._ids) > NAMES_KEPT:
+            self._ids.clear()
+        row = self._db.execute("SELECT id FROM names WHERE text = ?", (_text(text),)).fetchone()
+        found = row[0] if row else self._db.execute("INSERT INTO names (text) VALUES (?)", (_text(text),)).lastrowid
+        self._ids[text] = found or 0
+        return self._ids[text]
+
+    def _name(self, id: int | None) -> str:
+        if id is None:
+            return ""
+        known = self._names.get(id)
+        if known is None:
+            if len(self._names) > NAMES_KEPT:
+                self._names.clear()
+            row = self._db.execute("SELECT text FROM names WHERE id = ?", (id,)).fetchone()
+            known = self._names[id] = row[0] if row else ""
+        return known
+
+
+def _range(
+    column: str, since_ms: int | None, until_ms: int | None, providers: Iterable[str], *, unit: int = 1
+) -> tuple[str, list[Any]]:
+    """A WHERE clause for [since, until), whole units of the column, and its values."""
+    terms, values = [], []
+    for operator, limit in ((">=", since_ms), ("<", until_ms)):
+        if limit is not None:
+            terms.append(f"{column} {operator} ?")
+            values.append(-(-limit // unit))
+    if names := list(providers):
+        terms.append(f"provider IN ({', '.join('?' * len(names))})")
+        values += names
+    return f"WHERE {' AND '.join(terms)}" if terms else "", values
+
+
+def _source(row: tuple) -> SourceFile:
+    path, dev, inode, size, mtime_ns, parser, offset, head, tail, state, gone, skipped, error = row
+    return SourceFile(
+        path=os.fsdecode(path),
+        dev=dev,
+        inode=inode,
+        size=size,
+        mtime_ns=mtime_ns,
+        parser=parser,
+        offset=offset,
+        head=head,
+        tail=tail,
+        state=state,
+        gone=bool(gone),
+        skipped=msgspec.json.decode(skipped),
+        error=error,
+    )
+
+
+def _signed(value: Any) -> Any:
+    """SQLite's integers are signed, device and inode numbers are not."""
+    return value - (1 << 64) if isinstance(value, int) and value >= 1 << 63 else value
+
+
+def _text(text: str) -> str:
+    """As SQLite can keep it: without halves of characters."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _writable(path: Path) -> sqlite3.Connection:
+    files.ensure_folder(path.parent)
+    _make(path)
+    database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    try:
+        schema.check(database)
+        mode = "DELETE" if disk.is_network(path.parent) else "WAL"
+        if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != mode:
+            database.execute(f"PRAGMA journal_mode = {mode}")
+        database.execute("PRAGMA synchronous = NORMAL" if mode == "WAL" else "PRAGMA synchronous = FULL")
+        database.execute("PRAGMA temp_store = MEMORY")
+        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        schema.migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _make(path: Path) -> None:
+    """The file, private before SQLite sees it: what SQLite puts beside it gets the same rights."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    except IsADirectoryError as exc:
+        raise _damaged(path) from exc
+    try:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            raise _damaged(path)
+        if info.st_mode & 0o077:
+            os.fchmod(fd, 0o600)
+    finally:
+        os.close(fd)
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    """Read only; on a disk that lets nothing be written beside the file, as it stands."""
+    if not path.is_file():
+        raise _damaged(path)
+    address = f"file:{quote(str(path))}?mode=ro"
+    database = sqlite3.connect(address, timeout=BUSY_S, isolation_level=None, uri=True)
+    try:
+        schema.version(database)
+    except sqlite3.OperationalError as exc:
+        database.close()
+        if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or os.path.exists(f"{path}-wal"):
+            raise
+        database = sqlite3.connect(f"{address}&immutable=1", isolation_level=None, uri=True)
+    return database
+
+
+def _empty() -> sqlite3.Connection:
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    schema.migrate(database)
+    return database
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Generator[None]:
+    """SQLite's and the system's errors as ours."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        code = getattr(exc, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise _damaged(path) from exc
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StorageError(f"{path} is in use by another program", hint="try again in a moment") from exc
+        what = "the disk is full" if code == sqlite3.SQLITE_FULL else str(exc)
+        raise StorageError(
+            f"{path} cannot be used: {what}", hint="check the free space and the rights of its folder"
+        ) from exc
+    except OSError as exc:
+        raise StorageError(
+            f"{path} cannot be used: {exc.strerror or exc}", hint="check the free space and the rights of its folder"
+        ) from exc
+
+
+def _damaged(path: Path) -> Damaged:
+    return Damaged(
+        f"{path} is damaged", hint="`vibeusage records sync --full` moves it aside and builds it anew from the logs"
+    )
