@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from vibeusage import accounts, cache, config, gate, idle, providers
+from vibeusage import accounts, cache, config, credentials, gate, idle, providers, vault
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, StorageError, Unavailable
 from vibeusage.models import FetchAttempt, FetchError, PeriodType, Usage, UsagePeriod
 from vibeusage.providers.spec import Env, Func, Provider, Read
@@ -190,6 +190,32 @@ def test_what_another_account_has_left_is_gone_before_its_login_is_asked(ask, mo
     monkeypatch.setenv("ANOTHER", "another-canary")
     outcome = ask(acme(func("oauth", Unavailable("down"), login=Env("ANOTHER"))))["acme"]
     assert (outcome.success, outcome.snapshot) == (False, None)
+
+
+@pytest.mark.parametrize("idle_since_s", [0, 7200], ids=["the tool in use", "the tool at rest"])
+def test_another_account_in_the_same_place_is_asked_though_it_is_not_time(ask, home, idle_since_s):
+    def provider(name, used):
+        usage = Usage(periods=(msgspec.structs.replace(WEEK.periods[0], utilization=used),))
+        find = Read(where="there", find=lambda ctx: credentials.Login(f"{name}'s token", "there", is_ours=False))
+        return acme(func("oauth", usage, login=find), owner=lambda ctx: name, activity=("~/.acme",))
+
+    (home / ".acme").mkdir()
+    os.utime(home / ".acme", (time.time() - idle_since_s,) * 2)
+    ask(provider("one", 42.0))
+    assert ask(provider("one", 43.0), if_due=True) == {}
+    outcome = ask(provider("two", 5.0), if_due=True)["acme"]
+    assert outcome.snapshot is not None
+    assert [period.utilization for period in outcome.snapshot.periods] == [5.0]
+    assert ask(provider("two", 6.0), if_due=True) == {}
+
+
+def test_a_login_that_only_a_person_may_open_keeps_its_numbers_while_nobody_waits(ask, monkeypatch):
+    monkeypatch.setenv("ANOTHER", "another-canary")
+    ask(acme(func("oauth", WEEK)), foreground=True)
+    vault.write("acme", "oauth", {"keyring": "secret-service"}, "")
+    outcome = ask(acme(func("oauth", Unavailable("down"), login=Env("ANOTHER"))), foreground=False)["acme"]
+    assert outcome.snapshot is not None
+    assert (outcome.success, outcome.snapshot.periods) == (False, WEEK.periods)
 
 
 def test_numbers_that_cannot_be_removed_end_nobodys_refresh(ask, monkeypatch):

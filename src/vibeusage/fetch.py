@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from vibeusage import credentials, gate, pace
+from vibeusage import credentials, gate, pace, vault
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import (
@@ -74,7 +74,8 @@ class Asking:
     """One account while it is asked. `usable` are the strategies that may be, in order.
 
     `found` are all of them unless given. With `local_last` what lies on this machine is only the way out:
-    somebody wants it asked now. `owners` are all whose numbers may come of it, by fingerprint.
+    somebody wants it asked now. `owners` are all whose numbers may come of it, by fingerprint; none where
+    that is not to be told.
     """
 
     def __init__(
@@ -94,7 +95,8 @@ class Asking:
         try:
             self.found = _candidates(ctx) if found is None else found
             self.owner = _whose(ctx, next((one.login for one in self.found if one.login and one.login.token), None))
-            self.owners = {_whose(ctx, login) for login in (None, *(one.login for one in self.found))} - {""}
+            if not _has_hidden(ctx):
+                self.owners = {_whose(ctx, login) for login in (None, *(one.login for one in self.found))} - {""}
         except Exception as exc:  # a mistake in one provider may not take the others along
             self.found = [Candidate(ctx.provider.strategies[0], None, Mistake(ctx, exc))]
         if local_last:
@@ -218,10 +220,7 @@ class Asking:
         """Of all that went wrong, what tells a person most: the first that is more than "not there"."""
         telling = (error for error in self.errors if not isinstance(error, NotConfigured))
         said = (error for error in self.errors if error.hint)
-        nothing = NotConfigured(
-            f"{self.ctx.display_name} has no login on this machine", hint=self.ctx.provider.login_hint
-        )
-        return next(telling, None) or next(said, nothing)
+        return next(telling, None) or next(said, no_login(self.ctx))
 
 
 async def _asked(strategy: Strategy, ctx: Context, login: Login) -> Usage:
@@ -280,12 +279,22 @@ def _whose(ctx: Context, login: Login | None) -> str:
     return login.owner_fingerprint if login and login.token else ""
 
 
+def _has_hidden(ctx: Context) -> bool:
+    """Whether there may be a login of this account that is opened only where a person waits."""
+    kept = (vault.entry(ctx.id, kind) for kind in vault.KINDS)
+    return not ctx.foreground and (ctx.options.browser is not None or any(each and each.backend for each in kept))
+
+
 def _candidates(ctx: Context) -> list[Candidate]:
     """Every strategy that this account may use, in order, with what was found to log in with."""
     try:
         return [_candidate(strategy, ctx) for strategy in _strategies(ctx)]
     except ConfigError as exc:
         return [Candidate(ctx.provider.strategies[0], None, exc)]
+
+
+def no_login(ctx: Context) -> NotConfigured:
+    return NotConfigured(f"{ctx.display_name} has no login on this machine", hint=ctx.provider.login_hint)
 
 
 def places(ctx: Context) -> Iterator[str]:

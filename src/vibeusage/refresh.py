@@ -6,6 +6,7 @@ is given back. httpx is imported only when there is somebody to ask.
 
 import asyncio
 import contextlib
+import copy
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -55,9 +56,10 @@ def refresh(
         for ctx in chosen:
             ctx.now = datetime.now(UTC)  # the lock may have taken a minute
         gates = gate.load()
-        due = [ctx for ctx in chosen if not if_due or _is_due(ctx, gates)]
+        changed = [ctx.id for ctx in chosen if if_due and _was_changed(ctx)]
+        due = [ctx for ctx in chosen if not if_due or ctx.id in changed or _is_due(ctx, gates)]
         looked = not wanted and _postponed({ctx.id for ctx in chosen}, gates, settings.fetch.interval_s)
-        asked = _in_use(due, gates) if if_due else due
+        asked = _in_use(due, gates, changed) if if_due else due
         if asked and not foreground:
             gate.save(gates)  # a refresher that could not remember a cool-down must not ask
         askings = [fetch.Asking(ctx, gates.get(ctx.id), local_last=not if_due) for ctx in asked]
@@ -107,12 +109,19 @@ def _postponed(asked: set[str], gates: dict[str, gate.Gate], interval_s: int) ->
     return bool(late)
 
 
-def _in_use(due: list[Context], gates: dict[str, gate.Gate]) -> list[Context]:
+def _was_changed(ctx: Context) -> bool:
+    """Whether the tool is logged in to another account by now; no keyring is opened to see it."""
+    unattended = copy.copy(ctx)
+    unattended.foreground = False
+    return _is_anothers(fetch.Asking(unattended, None))
+
+
+def _in_use(due: list[Context], gates: dict[str, gate.Gate], changed: Sequence[str]) -> list[Context]:
     """Those whose tool has been in use since they were asked; the others get a later look."""
     used = []
     for ctx in due:
         known = gates.get(ctx.id)
-        if known and idle.is_idle(ctx, known):
+        if known and ctx.id not in changed and idle.is_idle(ctx, known):
             gates[ctx.id] = gate.looked(known, ctx.settings.fetch.interval_s, ctx.now)
         else:
             used.append(ctx)
@@ -180,10 +189,15 @@ async def _show_meanwhile(gates: dict[str, gate.Gate]) -> None:
 
 def _forget_another(asking: fetch.Asking) -> None:
     """Before anything is shown again: what an account has left that no login of this place belongs to."""
-    stored = cache.owner_of(asking.ctx.id)
-    if stored and asking.owners and stored not in asking.owners:
+    if _is_anothers(asking):
         with contextlib.suppress(StorageError):  # its numbers are told all the same, and laid over nobody else's
             cache.clear(asking.ctx.id, exact=True)
+
+
+def _is_anothers(asking: fetch.Asking) -> bool:
+    """Whether the stored numbers belong to none of the account's logins."""
+    stored = cache.owner_of(asking.ctx.id)
+    return bool(stored and asking.owners) and stored not in asking.owners
 
 
 def _finished(
