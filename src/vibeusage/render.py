@@ -29,6 +29,9 @@ BOXES_FROM, PAIRS_FROM, WIDEST_BOX, BETWEEN = 60, 160, 110, 2
 BARS = (40, 30, 20, 16, 12, 10, 8, 6, 0)
 STATUS = {StatusLevel.DEGRADED: "yellow", StatusLevel.PARTIAL_OUTAGE: "red", StatusLevel.MAJOR_OUTAGE: "alarm"}
 MESSAGE_LIMIT = 500
+# currencies by how many digits stand behind their point, when not two (ISO 4217)
+IN_WHOLE = ("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF")
+IN_THOUSANDTHS = ("BHD", "JOD", "KWD", "OMR", "TND")
 # how a reset is told; the shortest bar and, where a name has to be cut, the shortest name it is told with
 FORMS = (("full", 8, 28), ("short", 10, 16), ("bare", 6, 8), ("bare", 0, 0))
 LEAST_NAME = 5
@@ -46,10 +49,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """`$6.55`, `6.55 EUR`, `12 credits`."""
+    """`$6.55`, `6.55 EUR`, `655 JPY`, `12 credits`."""
     if currency == "USD":
         return f"${amount:.2f}"
-    return f"{amount:.2f} {plain(currency)}" if len(currency) == 3 else f"{amount:f} {plain(currency)}"
+    places = 0 if currency in IN_WHOLE else 3 if currency in IN_THOUSANDTHS else 2
+    return f"{amount:.{places}f} {plain(currency)}" if len(currency) == 3 else f"{amount:f} {plain(currency)}"
 
 
 def usage(entries: Iterable[Entry], style: Style, now: datetime, *, verbose: bool = False) -> str:
