@@ -573,6 +573,28 @@ async def test_a_window_that_has_passed_is_left_out(context, rollout):
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
+    ("auth_time", "is_mine"),
+    [
+        pytest.param("2026-09-14T10:59:59Z", True, id="since the login"),
+        pytest.param("2026-09-14T11:00:01Z", False, id="before it"),
+        pytest.param(None, True, id="nobody says when it was"),
+    ],
+)
+async def test_what_a_session_told_before_the_last_login_may_be_another_accounts(
+    auth_time, is_mine, context, rollout, codex_home
+):
+    said = int(datetime.fromisoformat(auth_time).timestamp()) if auth_time else "10" * 200
+    write_json(codex_home / "auth.json", auth(id_token=jwt(auth_time=said)))
+    rollout(event(primary=PRIMARY, secondary=SECONDARY))
+    if is_mine:
+        assert await read_sessions(context()) == FOUND
+    else:
+        with pytest.raises(NotConfigured):
+            await read_sessions(context())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
     "lines",
     [
         pytest.param([], id="an empty file"),

@@ -102,9 +102,11 @@ def _server_error(message: str, now: datetime) -> StrategyError:
 
 
 async def fetch_from_sessions(ctx: Context, _: Login) -> Usage:
+    since = codex_login.logged_in_at(ctx)  # what is older may be of another account, which no line names
     for path in _newest(ctx.path("$CODEX_HOME/sessions")):
         for line in reversed(_tail(path)):
-            if b'"rate_limits"' in line and (usage := _in_line(line, ctx.now)):
+            usage = _in_line(line, ctx.now) if b'"rate_limits"' in line else None
+            if usage and usage.observed_at and (since is None or usage.observed_at >= since):
                 return usage
     raise NotConfigured("no session file of Codex tells of a window that still runs", hint=LOGIN)
 

@@ -5,6 +5,7 @@ login has run out stands in the token itself, not in `last_refresh`.
 """
 
 import tomllib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,6 +46,15 @@ def account(document: Any) -> str:
     """The workspace in use: as noted beside the token, else as the login itself names it."""
     auth = fields.claims(at(document, "tokens.id_token")).get("https://api.openai.com/auth")
     return _text(at(document, "tokens.account_id")) or _text(at(auth, "chatgpt_account_id")) or ""
+
+
+def logged_in_at(ctx: Context) -> datetime | None:
+    """When a person last logged in, as the id token says; None when it does not."""
+    said = fields.claims(at(read(ctx)[1], "tokens.id_token")).get("auth_time")
+    try:
+        return fields.instant(said) if isinstance(said, int) else None
+    except ValueError:
+        return None
 
 
 def refuse_api_key(document: Any) -> None:
