@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from vibeusage import cachefiles, document, observe, table
+from vibeusage import cache, cachefiles, document, observe, table
 
 NOW = 1_795_315_000
 
@@ -49,6 +49,16 @@ def test_an_idle_session_does_not_bring_its_old_numbers_back():
     assert {row[4] for row in repeated[1].values()} == {NOW}
     seen(doc("s1", 58.0, 20.0, api_ms=300), NOW + 180)
     assert known(NOW + 180) == {"Session (5h)": (58.0, NOW + 180), "Weekly": (20.0, NOW + 180)}
+
+
+def test_an_idle_session_of_the_account_before_does_not_bring_its_numbers_back():
+    seen(doc("s1", 42.0, 17.3), NOW)
+    cache.forget_numbers("claude", NOW + 60)
+    assert cache.snapshots_with_observations(NOW + 60) == {}
+    assert {row[4] for row in seen(doc("s1", 42.0, 17.3), NOW + 120)[1].values()} == {NOW}
+    assert cache.snapshots_with_observations(NOW + 120) == {}
+    seen(doc("s1", 3.0, 1.0, api_ms=300), NOW + 180)
+    assert known(NOW + 180) == {"Session (5h)": (3.0, NOW + 180), "Weekly": (1.0, NOW + 180)}
 
 
 def test_a_reply_with_the_same_numbers_is_still_news():
@@ -106,7 +116,7 @@ def test_only_so_many_sessions_are_remembered():
             {"seven_day_opus": {"used_percentage": 12}, "seven_day_new_lane": {"used_percentage": 3}},
             {
                 "Opus": ("Opus", 604_800, 12.0, 0, NOW, "statusline", "model"),
-                "seven day new lane": ("seven day new lane", 604_800, 3.0, 0, NOW, "statusline", "model"),
+                "New lane": ("New lane", 604_800, 3.0, 0, NOW, "statusline", "model"),
             },
             id="windows per model, known and new",
         ),

@@ -143,7 +143,7 @@ def _claude_limits(document, seen_at):
         elif key in CLAUDE_WINDOWS:
             name, short, window_s, kind = CLAUDE_WINDOWS[key]
         else:
-            name = short = clean(key.replace("_", " "), 24)
+            name = short = clean(key.removeprefix("seven_day_").replace("_", " ").capitalize(), 24)
             window_s, kind = (WEEK_S if key.startswith("seven_day") else 0), "model"
         rows[name] = (short, window_s, used, instant(at(window, "resets_at")), seen_at, "statusline", kind)
     return rows
