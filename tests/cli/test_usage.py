@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from vibeusage import cache, cli, gate
+from vibeusage import cache, cli, gate, providers
 from vibeusage.errors import AuthError
 from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 
@@ -102,6 +102,17 @@ def test_without_any_data_it_says_what_to_do_and_exits_2(capsys):
     said = capsys.readouterr().err
     assert "vibeusage install claude-code" in said
     assert "vibeusage demo" in said
+
+
+def test_without_any_data_the_json_says_what_to_do_for_each(capsys):
+    assert cli.main(["--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert (document["providers"], list(document["errors"])) == ({}, list(providers.IDS))
+    assert document["errors"]["codex"] == {
+        "category": "not_configured",
+        "message": "Codex has no login on this machine",
+        "hint": "log in with `codex login`",
+    }
 
 
 def test_an_unknown_word_is_neither_provider_nor_command(capsys):

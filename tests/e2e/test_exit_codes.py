@@ -193,3 +193,16 @@ def test_every_json_document_is_of_its_schema(state, args, name, world, home, ru
         name = "usage-many"  # nothing is known of it: the error says so
     jsonschema.validate(json.loads(done.stdout), schema(name))
     assert done.stdout.count(b"\n") == 1 or args[0] in ("config", "doctor", "auth", "key", "status")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["claude@nobody", "--json"], ["-j", "refresh", "nobody"], ["status", "nobody", "--json"], ["auth", "x", "-j"]],
+    ids=" ".join,
+)
+def test_an_error_in_place_of_a_json_document_is_one_too(args, run):
+    done = run(*args)
+    told = json.loads(done.stdout)
+    jsonschema.validate(told, schema("error"))
+    assert (done.returncode, told["error"]["category"]) == (4, "configuration")
+    assert told["error"]["message"] in done.stderr.decode()

@@ -44,6 +44,8 @@ def main(argv: list[str]) -> int:
         return code
     except VibeusageError as exc:
         _complain(f"{exc}\n{exc.hint}")
+        if {"--json", "-j"} & {*argv}:
+            _print_as_json(exc)
         return exc.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -68,6 +70,15 @@ def _complain(text: str) -> None:
     """One sentence, and its hint on lines of their own; file names and answers may hold anything."""
     first, *rest = [clean(line, 500) for line in text.strip().split("\n")]
     print("\n  ".join([f"vibeusage: {first}", *rest]), file=sys.stderr)
+
+
+def _print_as_json(error: VibeusageError) -> None:
+    """What came instead of the document that was asked for: `{"schema": 1, "error": {category, message, hint}}`."""
+    import json  # the one place here that needs it
+
+    told = {"category": error.category, "message": clean(str(error), 500), "hint": clean(error.hint, 2000)}
+    with contextlib.suppress(OSError):
+        print(json.dumps({"schema": 1, "error": told}), flush=True)
 
 
 def _forget_stdout() -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from vibeusage import accounts, cache, config, gate, health, providers, render, shown, terminal
 from vibeusage.errors import ConfigError, NotConfigured
-from vibeusage.fetch import places
+from vibeusage.fetch import no_login, places
 from vibeusage.models import AggregatedResult, FetchError, FetchOutcome, UsageSnapshot
 
 
@@ -37,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = _chosen(args.provider, outcomes, settings, now)
     chosen.update({name: None for name in _failing(args.provider, gates, settings, now) if name not in chosen})
     errors = _errors(chosen, outcomes, gates, settings, now, named=bool(args.provider))
+    if args.json and not chosen:
+        errors = _no_logins(settings, now)
     result = AggregatedResult(
         fetched_at=now,
         providers={name: _with_status(snapshot) for name, snapshot in chosen.items() if snapshot},
@@ -87,6 +89,11 @@ def _only_errors(errors: Mapping[str, FetchError], settings: config.Config, now:
     for name, error in errors.items():
         print(reason(name, error), file=sys.stderr)
     return code_of(next(iter(errors.values())))
+
+
+def _no_logins(settings: config.Config, now: datetime) -> dict[str, FetchError]:
+    around = accounts.Surroundings(os.environ, now, foreground=False)
+    return {ctx.id: gate.as_data(no_login(ctx)) for ctx in accounts.chosen((), settings, around)}
 
 
 def _nothing_known(settings: config.Config, now: datetime) -> NotConfigured:
