@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibeusage import cachefiles, config, files, gate, merge, paths, shown, table
+from vibeusage import cachefiles, config, files, gate, merge, observe, paths, shown, table
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.models import UsageSnapshot
 
@@ -193,6 +193,21 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
     if gone:  # a stored text may show what was only in an observation
         new_generation()
     return [path.relative_to(folder) for path in gone]
+
+
+def forget_numbers(account: str, now: int) -> None:
+    """Remove what another account has left under this name. Raises StorageError.
+
+    Who said what stays known: one of its sessions that still repeats itself must not pass for news.
+    """
+    named = _aliases_in_force()
+    mine = [path.name for path in _listed("observations") if _belongs(path, account, True, named)]
+    tables = {name.partition(observe.NOTE_MARK)[0] for name in mine}
+    said = {name: observe.sessions(paths.cache_dir(), name, now) for name in tables}
+    clear(account, exact=True)
+    for name, sessions in said.items():
+        text = table.observation_text("statusline", {}, sessions)
+        files.write_private(paths.cache_dir() / "observations" / name, text.encode())
 
 
 def tidy(now: float) -> None:

@@ -106,6 +106,11 @@ def _read(folder, account, now):
     return known
 
 
+def sessions(folder, account, now):
+    """{session: (signature, instant)}: which session said what last, and since when."""
+    return _read(str(folder), account, now).sessions
+
+
 def _past(folder, account, now):
     """The notes of an account that are older than any line that may not know them yet."""
     old = []

@@ -191,7 +191,7 @@ def _forget_another(asking: fetch.Asking) -> None:
     """Before anything is shown again: what an account has left that no login of this place belongs to."""
     if _is_anothers(asking):
         with contextlib.suppress(StorageError):  # its numbers are told all the same, and laid over nobody else's
-            cache.clear(asking.ctx.id, exact=True)
+            cache.forget_numbers(asking.ctx.id, int(time.time()))
 
 
 def _is_anothers(asking: fetch.Asking) -> bool:
