@@ -167,7 +167,9 @@ CAP = {"limit": "200", "used": "64.5", "remaining": "135.5", "used_percent": 32,
 )
 def test_the_cap_of_a_seat_is_read_in_each_place_and_from_what_it_says(place, cap, used):
     overage = OverageUsage(used=Decimal(used), limit=Decimal(200), currency="credits", resets_at=at(1790812800))
-    assert parse_usage(json.dumps(place(cap)).encode(), NOW) == Usage(overage=overage)
+    found = parse_usage(json.dumps(place(cap)).encode(), NOW)
+    assert found == Usage(overage=overage)
+    assert found.overage and str(found.overage.used) == used
 
 
 def limits(window):

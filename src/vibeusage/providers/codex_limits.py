@@ -177,7 +177,7 @@ def _overage(answer: _Answer, main: _Limits, now: datetime) -> OverageUsage | No
     if used is None and limit is not None and left is not None:
         used = limit - left
     if used is None and limit is not None and share is not None:
-        used = limit * Decimal(str(share)) / 100
+        used = limit * Decimal(f"{share:g}") / 100
     if used is None:
         return None
     return OverageUsage(used=max(Decimal(0), used), limit=limit, currency="credits", resets_at=_resets_at(cap, now))
