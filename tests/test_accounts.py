@@ -152,6 +152,21 @@ def test_a_wrong_name_is_said_with_the_place_where_it_stands(settings, text, env
     assert (str(caught.value), caught.value.hint) == (message, "providers: claude, codex, copilot, cursor, gemini")
 
 
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        pytest.param("claude", "vibeusage auth claude", id="pasted"),
+        pytest.param("copilot", "vibeusage auth copilot", id="by code"),
+        pytest.param("codex", "vibeusage key codex set", id="a bare token only"),
+    ],
+)
+def test_a_moved_address_names_the_way_to_a_login_of_our_own(settings, name, command):
+    (ctx,) = chosen(settings(f'[providers.{name}]\nbase_url = "https://other.example"\n'), name)
+    with pytest.raises(ConfigError) as caught:
+        ctx.base("https://usual.example", credentials.Login("invented", "", is_ours=False))
+    assert caught.value.hint.endswith(f"or give vibeusage a login of its own: `{command}`")
+
+
 @pytest.mark.parametrize("name", ["nobody", "claude@nobody", "nobody@claude", "", "claude@"])
 def test_a_name_that_nobody_knows_is_said_with_those_that_are(settings, name):
     with pytest.raises(ConfigError) as caught:

@@ -84,10 +84,12 @@ class Context:
         if not override:
             return usual
         if not login.is_ours and override not in login.bases:
+            has_flow = self.provider.device or self.provider.secrets
+            own = f"vibeusage auth {self.id}" if has_flow else f"vibeusage key {self.id} set"
             raise ConfigError(
                 f"providers.{self.id}.base_url would send the login of another tool to another host",
                 hint=f"remove it with `vibeusage config reset providers.{self.id}.base_url`, "
-                f"or give vibeusage a login of its own: `vibeusage auth {self.id}`",
+                f"or give vibeusage a login of its own: `{own}`",
             )
         return override.rstrip("/")
 

@@ -10,8 +10,9 @@ from decimal import Decimal
 import pytest
 
 from vibeusage import cache, cli, gate, providers
+from vibeusage.cli.refresh import reason
 from vibeusage.errors import AuthError
-from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
+from vibeusage.models import FetchError, OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 
 
 def save(provider="claude", *, age=timedelta(0), used=42.0, resets_in=timedelta(hours=2, minutes=1), **fields):
@@ -172,6 +173,11 @@ def test_cache_show_names_account_source_and_age(capsys):
     capsys.readouterr()
     cli.main(["cache"])
     assert capsys.readouterr().out.splitlines()[1] == "  nothing is stored yet"
+
+
+def test_a_reason_is_told_to_its_end():
+    told = reason("codex", FetchError("configuration", "no " * 50 + "way", "try " * 50 + "`vibeusage auth codex`"))
+    assert told == "codex: " + "no " * 50 + "way\n  " + "try " * 50 + "`vibeusage auth codex`"
 
 
 def shown(capsys, *words):

@@ -64,5 +64,5 @@ def _reason(outcome: FetchOutcome) -> str:
 def reason(account: str, error: FetchError) -> str:
     """One sentence and its hint; a file that cannot be written is nobody's own trouble."""
     name = "vibeusage" if error.category == StorageError.category else account
-    hint = f"\n  {render.plain(error.hint)}" if error.hint else ""
-    return f"{render.plain(name)}: {render.plain(error.message)}{hint}"
+    message, hint = (render.plain(text, render.MESSAGE_LIMIT) for text in (error.message, error.hint))
+    return f"{render.plain(name)}: {message}" + (f"\n  {hint}" if hint else "")
