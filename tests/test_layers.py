@@ -14,7 +14,11 @@ ROWS = [
         *("edits", "keystore", "vault"),
         *("context", "credentials", "oauth", "cookies", "cookiejars", "health", "programs"),
     ],
-    ["providers"],
+    [
+        *("providers", "records", "records.readers", "records.store", "records.schema", "records.pricing"),
+        *("records.disk", "records.merge"),
+        *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
+    ],
     [
         *("accounts", "fetch", "idle", "refresh", "demo", "samples", "timers", "job"),
         *("diagnosis", "faults", "findings", "mask"),
@@ -39,14 +43,15 @@ def imported(tree, *, top_only=False):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            if node.module in ("vibeusage", "vibeusage.providers"):
+            if node.module in ("vibeusage", "vibeusage.providers", "vibeusage.records", "vibeusage.records.readers"):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
             else:
                 yield node.module
 
 
 def row_of(name):
-    name = next((top for top in ("cli", "providers") if name.startswith(top)), name)
+    name = next((top for top in ("cli", "providers", "records.readers") if name.startswith(top)), name)
+    name = "refresh" if name.startswith("records.") and not any(name in names for names in ROWS) else name
     return next((row for row, names in enumerate(ROWS) if name in names), None)
 
 

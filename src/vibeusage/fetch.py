@@ -210,7 +210,8 @@ class Asking:
             identity=usage.identity,
         )
         mine = _whose(self.ctx, one.login) or self.owner
-        return Round(snapshot, None, self._in_order(), self.gate, mine, is_partial=_is_local(one.strategy))
+        is_partial = _is_local(one.strategy) or isinstance(one.strategy, Command)  # what a program prints lacks money
+        return Round(snapshot, None, self._in_order(), self.gate, mine, is_partial=is_partial)
 
     def failed(self, error: VibeusageError) -> Round:
         places = error.places if isinstance(error, Mistake) else ()

@@ -107,7 +107,13 @@ def _client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext) ->
 
 
 async def send(
-    client: httpx.AsyncClient, method: str, url: str, *, headers: Mapping[str, str], content: bytes | None = None
+    client: httpx.AsyncClient,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+    limit: int = BODY_LIMIT,
 ) -> Answer:
     """The answer, whatever its status; a passing fault (5xx, a broken connection) is tried again twice.
 
@@ -116,7 +122,7 @@ async def send(
     host = httpx.URL(url).host
     for tried in range(1, TRIES + 1):
         try:
-            answer = await _once(client, method, url, headers, content)
+            answer = await _once(client, method, url, headers, content, limit)
         except httpx.ConnectError as exc:
             if distrust := _distrust(exc):
                 raise Unavailable(
@@ -144,21 +150,21 @@ def _distrust(error: BaseException | None) -> str:
 
 
 async def _once(
-    client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], content: bytes | None
+    client: httpx.AsyncClient, method: str, url: str, headers: Mapping[str, str], content: bytes | None, limit: int
 ) -> Answer:
     async with client.stream(method, url, headers=headers, content=content) as response:
         host = response.request.url.host
-        return Answer(response.status_code, response.headers, await _body(response, host), host)
+        return Answer(response.status_code, response.headers, await _body(response, host, limit), host)
 
 
-async def _body(response: httpx.Response, host: str) -> bytes:
+async def _body(response: httpx.Response, host: str, limit: int) -> bytes:
     if response.headers.get("content-encoding", "identity") != "identity":
         raise ShapeError(f"{host} sent a compressed answer that nobody asked for")
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > BODY_LIMIT:
-            raise ShapeError(f"{host} sent more than {BODY_LIMIT >> 20} MiB")
+        if len(body) > limit:
+            raise ShapeError(f"{host} sent more than {limit >> 20} MiB")
     return bytes(body)
 
 

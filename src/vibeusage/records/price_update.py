@@ -11,6 +11,7 @@ from vibeusage.records.price_table import Price, Rates, Table
 
 URL = "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json"
 MOST_CHANGE = 10
+TABLE_LIMIT = 32 << 20
 FEWEST = 20  # models; a table with fewer is a mistake
 
 
@@ -34,7 +35,8 @@ def download(url: str | None = None, *, timeout_s: float = 60.0) -> bytes:
 
     async def ask() -> bytes:
         async with http.open_client(timeout_s, {httpx.URL(address).host}, http.tls()) as client:
-            return http.check(await http.send(client, "GET", address, headers={}), datetime.now(UTC))
+            answer = await http.send(client, "GET", address, headers={}, limit=TABLE_LIMIT)
+            return http.check(answer, datetime.now(UTC))
 
     return asyncio.run(ask())
 
