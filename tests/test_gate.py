@@ -78,6 +78,19 @@ def test_c6_a_rate_limit_waits_at_least_300_seconds_and_at_most_hours(header, wa
     assert gate.held(known, "oauth", "another login", NOW) is None
 
 
+def test_c6_a_cool_down_outlives_what_else_is_forgotten_of_an_account():
+    now = datetime.now(UTC)
+    known = gate.hold(None, "oauth", "f", limited(now + timedelta(hours=1)), now)
+    refused = gate.hold(known, "web", "g", AuthError("no"), now)
+    gate.save({"claude": failed(refused, AuthError("no"), now=now), "codex": answered(now=now)})
+    gate.forget("claude", exact=True)
+    kept = gate.load()
+    assert (kept["claude"].holds, kept["claude"].error) == (known.holds, None)
+    assert gate.is_due(kept["claude"], 300, datetime.now(UTC))
+    gate.forget("codex")
+    assert list(gate.load()) == ["claude"]
+
+
 def test_c6_the_last_instant_of_all_leaves_room_for_what_is_added_to_it():
     assert http.retry_at("Fri, 31 Dec 9999 23:59:59 GMT", NOW) == NOW + timedelta(days=365)
 

@@ -8,7 +8,7 @@ offline is nobody's failure: it is tried again soon, then ever less often.
 import math
 import random
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
@@ -89,11 +89,17 @@ def _stored(kind: type[_Kind]) -> _Kind | None:
 
 
 def forget(account: str, *, exact: bool = False) -> None:
-    """Drop the gates of an account, or, unless `exact`, of all accounts of a provider."""
-    gates = load()
-    kept = {
-        name: gate for name, gate in gates.items() if account != name and (exact or account != name.partition("@")[0])
-    }
+    """Drop the gates of an account, or, unless `exact`, of all accounts of a provider; it is due at once.
+
+    A cool-down stays: the vendor asked to wait for it, whatever else is known of the account by now.
+    """
+    gates, now = load(), datetime.now(UTC)
+    kept = dict(gates)
+    for name, known in gates.items():
+        if account == name or (not exact and account == name.partition("@")[0]):
+            del kept[name]
+            if holds := {strategy: hold for strategy, hold in known.holds.items() if hold.until and _stands(hold, now)}:
+                kept[name] = Gate(due_at=now, holds=holds, rate_limits=known.rate_limits)
     if kept != gates:
         save(kept)
 
