@@ -160,7 +160,7 @@ class Asking:
                 usage = await _asked(strategy, self.ctx, login)
         except TimeoutError:
             error: VibeusageError = Unavailable(
-                f"{self.ctx.display_name} took longer than {seconds:.3g} s", hint="try again later"
+                f"{self.ctx.display_name} took longer than {round(seconds, 1):g} s", hint="try again later"
             )
         except VibeusageError as exc:
             error = _with_hint(exc, self.ctx, login)

@@ -1,10 +1,12 @@
 """Which accounts are shown, under which name and in which order: what the settings say about it."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from vibeusage import observe
-from vibeusage.models import UsageSnapshot
 from vibeusage.settings import Config
+
+_Known = TypeVar("_Known")
 
 
 def aliases(settings: Config) -> dict[str, str]:
@@ -26,7 +28,7 @@ def is_shown(account: str, settings: Config) -> bool:
     return not names & off and (said is None or bool(names & {*said}))
 
 
-def in_order(snapshots: Mapping[str, UsageSnapshot], settings: Config) -> dict[str, UsageSnapshot]:
+def in_order(accounts: Mapping[str, _Known], settings: Config) -> dict[str, _Known]:
     """Those that are shown, in the order the settings give, else by id."""
     said = settings.enabled_providers or []
     places = {name: place for place, name in enumerate(said)}
@@ -34,5 +36,5 @@ def in_order(snapshots: Mapping[str, UsageSnapshot], settings: Config) -> dict[s
     def place(account: str) -> int:
         return min(places.get(name, len(said)) for name in (account, account.partition("@")[0]))
 
-    shown = [account for account in snapshots if is_shown(account, settings)]
-    return {account: snapshots[account] for account in sorted(shown, key=lambda account: (place(account), account))}
+    shown = [account for account in accounts if is_shown(account, settings)]
+    return {account: accounts[account] for account in sorted(shown, key=lambda account: (place(account), account))}

@@ -175,6 +175,15 @@ def test_cache_show_names_account_source_and_age(capsys):
     assert capsys.readouterr().out.splitlines()[1] == "  nothing is stored yet"
 
 
+def test_an_account_without_numbers_has_its_place_in_the_order(capsys):
+    for name in ("claude", "gemini"):
+        save(name)
+    gate.save({"codex": gate.after_failure(None, AuthError("refused"), interval_s=300, now=datetime.now(UTC))})
+    assert cli.main([]) == 5
+    titles = [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("╭")]
+    assert titles == ["Claude", "Codex", "Gemini"]
+
+
 def test_a_reason_is_told_to_its_end():
     told = reason("codex", FetchError("configuration", "no " * 50 + "way", "try " * 50 + "`vibeusage auth codex`"))
     assert told == "codex: " + "no " * 50 + "way\n  " + "try " * 50 + "`vibeusage auth codex`"

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     gates = gate.load()
     chosen = _chosen(args.provider, outcomes, settings, now)
-    chosen.update({name: None for name in _failing(args.provider, gates, settings, now) if name not in chosen})
+    if not args.provider:
+        chosen = shown.in_order({**dict.fromkeys(_failing(gates, settings, now)), **chosen}, settings)
     errors = _errors(chosen, outcomes, gates, settings, now, named=bool(args.provider))
     if args.json and not chosen:
         errors = _no_logins(settings, now)
@@ -143,7 +144,7 @@ def _is_only_seen(name: str, settings: config.Config) -> bool:
 def _chosen(
     wanted: list[str], outcomes: Mapping[str, FetchOutcome], settings: config.Config, now: datetime
 ) -> dict[str, UsageSnapshot | None]:
-    """The accounts to show, in order; None for one that was asked for and has no numbers.
+    """The accounts to show, those wanted in their order; None for one that was asked and has no numbers.
 
     Raises ConfigError for a name that nobody knows.
     """
@@ -153,7 +154,7 @@ def _chosen(
             known[name] = outcome.snapshot
     if not wanted:
         asked = [name for name, outcome in outcomes.items() if outcome.error and not _has_no_login(outcome.error)]
-        return {**shown.in_order(known, settings), **{name: None for name in asked if name not in known}}
+        return {**dict.fromkeys(asked), **known}
     chosen: dict[str, UsageSnapshot | None] = {}
     for name in wanted:
         mine = {account: known[account] for account in known if _is_meant(account, name, settings)}
@@ -169,12 +170,8 @@ def _is_meant(account: str, name: str, settings: config.Config) -> bool:
     return account == name or (is_on and account.partition("@")[0] == name)
 
 
-def _failing(
-    wanted: list[str], gates: Mapping[str, gate.Gate], settings: config.Config, now: datetime
-) -> list[str]:
+def _failing(gates: Mapping[str, gate.Gate], settings: config.Config, now: datetime) -> list[str]:
     """The accounts without numbers whose last round failed, which it is not time to try again."""
-    if wanted:
-        return []
     around = accounts.Surroundings(os.environ, now, foreground=False)
     ids = [ctx.id for ctx in accounts.chosen((), settings, around)]
     failed = {name for name, known in gates.items() if known.error and not _has_no_login(known.error)}
