@@ -37,6 +37,11 @@ def test_a_folder_that_is_a_symlink_is_refused(tmp_path):
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_looked_at_is_told_as_one_that_cannot_be_made(tmp_path):
+    with pytest.raises(errors.StorageError, match="cannot be made: File name too long"):
+        files.write_private(tmp_path / ("x" * 300) / "y", b"data")
+
+
 def test_a_users_own_file_keeps_its_rights_and_its_symlink(tmp_path):
     real = tmp_path / "dotfiles" / "rc"
     real.parent.mkdir()

@@ -177,6 +177,14 @@ def test_links_that_go_in_a_circle_are_no_logins(home, monkeypatch, vibeusage):
     assert b"mistake" not in vibeusage("auth", "--status").stderr
 
 
+@pytest.mark.parametrize("command", [("refresh",), ("auth", "--status")], ids=["refresh", "auth"])
+def test_a_home_that_cannot_be_looked_into_has_no_logins(home, monkeypatch, vibeusage, command):
+    monkeypatch.delenv("VIBEUSAGE_ENABLED_PROVIDERS")
+    said = vibeusage(*command, env={"HOME": f"{home}/{'x' * 300}"})
+    assert said.returncode == (2 if command == ("refresh",) else 0)
+    assert not any(words in said.stderr for words in (b"mistake", b"cannot be"))
+
+
 def test_an_expired_foreign_login_costs_no_request_and_says_what_to_do(home, server):
     vendor = home / ".claude" / ".credentials.json"
     vendor.parent.mkdir()

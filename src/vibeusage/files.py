@@ -20,11 +20,11 @@ CLAIM_S = 150  # longer than any deadline
 
 def ensure_folder(folder: Path) -> None:
     """Make `folder` and its missing parents, each 0700 whatever the umask; a symlink is refused."""
-    if folder.is_symlink():
+    if os.path.islink(folder):
         raise StorageError(f"{folder} is a symbolic link", hint="replace it by a real folder, or name another one")
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return
-    if not folder.parent.is_dir():
+    if not os.path.isdir(folder.parent):
         ensure_folder(folder.parent)
     with contextlib.suppress(FileExistsError):
         try:
@@ -47,7 +47,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 def write_through(path: Path, data: bytes) -> None:
     """Like `write_private` for a file that is the user's: a symlink stays one, and so do the rights."""
-    target = path.resolve()
+    target = Path(os.path.realpath(path))
     try:
         mode = stat.S_IMODE(target.stat().st_mode)
     except FileNotFoundError:

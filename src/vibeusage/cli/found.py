@@ -70,6 +70,8 @@ def _login_at(place: Place, strategy: Strategy, ctx: Context, known: gate.Gate |
         state, note = "expired", str(exc)
     except (StrategyError, ConfigError, StorageError) as exc:
         state, note = "unusable", f"{exc}: {exc.hint}" if exc.hint else str(exc)
+    except OSError as exc:
+        state, note = "unusable", f"{exc.filename or 'a file'} cannot be read: {exc.strerror}"
     else:
         hold = gate.held(known, strategy.name, login.fingerprint, ctx.now)
         state = "ready" if hold is None else "waiting" if hold.until else "refused"

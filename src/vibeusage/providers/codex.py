@@ -113,7 +113,10 @@ async def fetch_from_sessions(ctx: Context, _: Login) -> Usage:
 
 def _newest(folder: Path) -> Iterator[Path]:
     """The files last written to, of the last days: a resumed session goes on in its old file."""
-    days = sorted(folder.glob("[0-9]*/[0-9]*/[0-9]*"), reverse=True)[:DAYS]
+    try:
+        days = sorted(folder.glob("[0-9]*/[0-9]*/[0-9]*"), reverse=True)[:DAYS]
+    except OSError:  # of the folder itself; what cannot be opened below it is left out
+        return
     found = []
     for path in (path for day in days for path in day.glob("rollout-*.jsonl")):
         try:

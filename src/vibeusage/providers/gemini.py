@@ -6,6 +6,7 @@ Units: `remainingFraction` is what is left, 0-1; `resetTime` is ISO 8601; `expir
 Google ended the service for personal accounts on 2026-06-18; their logins are told so.
 """
 
+import os
 import re
 from typing import Any
 
@@ -110,7 +111,7 @@ def _check_mode(ctx: Context) -> None:
 def _nothing(ctx: Context) -> None:
     """Says why there is no login where something else is in its place."""
     encrypted = ctx.path(f"{FOLDER}/gemini-credentials.json")
-    if encrypted.exists() or ctx.environ.get("GEMINI_FORCE_ENCRYPTED_FILE_STORAGE") == "true":
+    if os.path.exists(encrypted) or ctx.environ.get("GEMINI_FORCE_ENCRYPTED_FILE_STORAGE") == "true":
         raise NotConfigured(
             "gemini keeps its login encrypted, and vibeusage reads only the plain file",
             hint="unset GEMINI_FORCE_ENCRYPTED_FILE_STORAGE and log in with `gemini`",
