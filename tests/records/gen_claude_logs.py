@@ -195,7 +195,7 @@ def new_call(tree: Tree, session: Session, **told: Any) -> Call:
     session.now += rng.randrange(4_000, 90_000)
     write = rng.randrange(200, 9_000)
     hour = write if rng.random() < 0.4 else 0
-    counts = {
+    counts: dict[str, Any] = {
         "input": rng.randrange(1, 40),
         "output": rng.randrange(20, 1_800),
         "write_5m": write - hour,
@@ -632,13 +632,16 @@ def if_wrong(tree: Tree) -> dict[str, Any]:
 
     main = {line.call.id for line in seen if not line.side}
     right = [line for line in seen if not (line.side and line.call.id in main)]
+    def lone(line: Seen) -> Any:
+        return called(line) if line.request else id(line)
+
     wrong = {
         "no merge": merged(seen, key=id),
         "first line wins": merged(right, key=called, keep="first"),
         "merge per file": merged(right, key=lambda line: (line.file, line.call.id)),
         "side chain copies merged by maximum": merged(seen, key=called),
         "key is id and request": merged(seen, key=lambda line: (line.call.id, line.request)),
-        "lines without request never merged": merged(right, key=lambda line: line.request and called(line) or id(line)),
+        "lines without request never merged": merged(right, key=lone),
         "lines without request dropped": merged((line for line in right if line.request), key=called),
         "side chains dropped": merged((line for line in right if not line.side), key=called),
         "lines with nulls dropped": merged((line for line in right if not line.nulls), key=called),
