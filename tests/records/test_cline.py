@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -32,8 +33,8 @@ def task(root, *entries, **beside):
     folder = root / "tasks" / "t1"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "ui_messages.json"
-    told = json.dumps(entries, separators=(",", ":")).encode()
-    path.write_bytes(entries[0] if isinstance(entries[0], bytes) else told)
+    raw = isinstance(entries[0], bytes)
+    path.write_bytes(entries[0] if raw else json.dumps(entries, separators=(",", ":")).encode())
     for other, told in beside.items():
         (folder / f"{other}.json").write_text(json.dumps(told))
     return path
@@ -50,7 +51,7 @@ def read(*paths, reader=CLINE, skipped=None):
     return list(found.values())
 
 
-def but(**over):
+def but(**over: Any) -> Call:
     return msgspec.structs.replace(CALL, **over)
 
 
@@ -62,13 +63,13 @@ def counts(calls):
 def test_a_task_is_read_with_its_models_folder_and_costs():
     root = FIXTURES / "cline" / "tasks"
     found = [call for path in CLINE.find(root) for call in read(path)]
-    known = {"session": "1790000000500", "folder": "/home/ana/shop"}
-    sonnet = {"model": "claude-sonnet-4-5", "served_by": "anthropic", **known}
-    glm = {"model": "z-ai/glm-5.2", "served_by": "openrouter", **known}
-    first = {"uuid": "1790000000500:1790000001000", "ts": AT + 1000, "cost": 13_700_000_000}
-    gone = {"uuid": "1790000000500:1790000020000:deleted_api_reqs", "ts": AT + 20_000, "cost": 20_000_000_000}
-    helper = {"uuid": "1790000000500:1790000050000:subagent_usage", "ts": AT + 50_000, "cost": 2_000_000_000}
-    last = {"uuid": "1790000000500:1790000060000", "ts": AT + 60_000}
+    known: dict[str, Any] = {"session": "1790000000500", "folder": "/home/ana/shop"}
+    sonnet: dict[str, Any] = {"model": "claude-sonnet-4-5", "served_by": "anthropic", **known}
+    glm: dict[str, Any] = {"model": "z-ai/glm-5.2", "served_by": "openrouter", **known}
+    first: dict[str, Any] = {"uuid": "1790000000500:1790000001000", "ts": AT + 1000, "cost": 13_700_000_000}
+    gone: dict[str, Any] = {"uuid": "1790000000500:1790000020000:deleted_api_reqs", "ts": AT + 20_000, "cost": 20_000_000_000}
+    helper: dict[str, Any] = {"uuid": "1790000000500:1790000050000:subagent_usage", "ts": AT + 50_000, "cost": 2_000_000_000}
+    last: dict[str, Any] = {"uuid": "1790000000500:1790000060000", "ts": AT + 60_000}
     assert found == [
         Call(input=12, output=340, write=900, read=15_000, **first, **sonnet),
         Call(input=30, output=700, write=100, read=31_000, kind="aggregate", **gone, **sonnet),
