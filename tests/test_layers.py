@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "vibeusage"
-HOT = ["line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "items", "observe"]
+HOT = ["line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "items", "observe", "costs"]
 ROWS = [
     ["errors", "models", "paths", *HOT],
     [

@@ -1,5 +1,6 @@
 """A stored text is what a fresh render would say, at every second before its `valid_until`."""
 
+import functools
 import os
 import time
 
@@ -34,6 +35,20 @@ tables = st.dictionaries(
     st.dictionaries(st.sampled_from(["Session (5h)", "Weekly", "Fable"]), period_rows(), max_size=3),
     max_size=3,
 )
+@st.composite
+def cost_rows(draw):
+    start = BASE + draw(st.one_of(st.integers(-90_000, 90_000), instants))
+    return (
+        draw(st.sampled_from(["*", "claude", "codex"])),
+        draw(st.sampled_from(["today", "month", "block", "burn"])),
+        start,
+        start + draw(st.sampled_from([1, 3600, 18_000, 82_800, 86_400, 90_000, 2_678_400])),
+        draw(st.sampled_from([-1, 0, 1, 4_999, 5_000, 1_234_567, 987_654_321_000])),
+        draw(st.integers(0, 10**12)),
+        draw(st.sampled_from(["recorded", "calculated", "partial", "unknown", "estimate"])),
+    )
+
+
 options = st.fixed_dictionaries(
     {},
     optional={
@@ -43,16 +58,19 @@ options = st.fixed_dictionaries(
         "bar": st.sampled_from(["0", "1", "8"]),
         "reset": st.sampled_from(["countdown", "clock", "none"]),
         "show": st.sampled_from(["used", "remaining"]),
+        "costs": st.sampled_from(["", "today", "today,block,month,burn", "burn,today"]),
+        "provider": st.sampled_from(["", "claude", "codex,claude@work"]),
         "format": st.sampled_from(["{provider} {percent} {age}", "{period}:{percent}{pace} {reset} {source}"]),
     },
 )
 
 
-def shown(target, periods, given_options, now, stale_after_s, mono):
+def shown(target, periods, costs, given_options, now, *, stale_after_s, mono):
     known = table.Table()
     known.version = table.VERSION
     known.settings = {"*": {"stale_after_s": str(stale_after_s)}}
     known.periods = {account: dict(rows) for account, rows in periods.items()}
+    known.costs = costs
     return view.show(target, known, given_options, b"", now, mono=mono, environ={})
 
 
@@ -60,23 +78,27 @@ def shown(target, periods, given_options, now, stale_after_s, mono):
 @given(
     target=st.sampled_from(sorted(line.TARGETS - line.ASSISTANTS)),
     periods=tables,
+    costs=st.lists(cost_rows(), max_size=4),
     given_options=options,
     zone=st.sampled_from(ZONES),
     stale_after_s=st.sampled_from([60, 3600, 86_400]),
     mono=st.booleans(),
     data=st.data(),
 )
-def test_the_text_does_not_change_before_valid_until(target, periods, given_options, zone, stale_after_s, mono, data):
+def test_the_text_does_not_change_before_valid_until(
+    target, periods, costs, given_options, zone, stale_after_s, mono, data
+):
+    say = functools.partial(shown, target, periods, costs, given_options, stale_after_s=stale_after_s, mono=mono)
     os.environ["TZ"] = zone
     time.tzset()
     try:
         now = BASE + data.draw(st.sampled_from([0, 3, 59, 47_111, 79_999]))
-        first = shown(target, periods, given_options, now, stale_after_s, mono)
+        first = say(now)
         assert first.until > now
         last = min(first.until, now + 3_000_000) - 1
         between = data.draw(st.lists(st.integers(now, last), max_size=12))
         for at in {now, min(now + 1, last), (now + last) // 2, last - 1 if last > now else now, last, *between}:
-            assert shown(target, periods, given_options, at, stale_after_s, mono).text == first.text
+            assert say(at).text == first.text
     finally:
         del os.environ["TZ"]
         time.tzset()

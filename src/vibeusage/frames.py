@@ -89,7 +89,22 @@ def _sentence(window):
 
 def _json(known, windows, now):
     notes = [clean(note) for note in known.notes]
-    return encode({"schema": 1, "generated_at": now, "periods": windows, "notes": notes}) + "\n"
+    spent = [_spent(row) for row in known.costs if row[2] <= now < row[3]]
+    return encode({"schema": 1, "generated_at": now, "periods": windows, "costs": spent, "notes": notes}) + "\n"
+
+
+def _spent(row):
+    """One row of `costs` with names; `amount_usd` null where nothing has a price."""
+    provider, name, start, end, amount, tokens, state = row
+    fields = {
+        "provider": None if provider == "*" else clean(provider),
+        "name": clean(name),
+        "start": start,
+        "end": end,
+        "amount_usd": amount / 1_000_000 if amount >= 0 else None,
+    }
+    last = "projected_usd" if name == "burn" else "tokens"
+    return {**fields, last: tokens / 1_000_000 if name == "burn" else tokens, "state": clean(state)}
 
 
 def encode(value):

@@ -30,6 +30,7 @@ OPTIONS = frozenset(
         "--bar",
         "--reset",
         "--show",
+        "--costs",
     )
 )
 DEADLINE_S = 3.0

@@ -19,6 +19,7 @@ DEFAULTS = {
     "reset": "countdown",
     "show": "used",
     "stale_after_s": "3600",
+    "costs": "today",
 }
 PROMPTS = {"max_width": "60", "reset": "clock"}
 TARGET_DEFAULTS = {

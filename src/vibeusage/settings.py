@@ -82,6 +82,11 @@ Reset = Annotated[
     _about("how the reset is told", '"countdown", "clock" or "none"', "countdown"),
 ]
 Show = Annotated[Literal["used", "remaining"], _about("what a percentage counts", '"used" or "remaining"', "used")]
+Costs = Annotated[
+    list[Literal["today", "block", "month", "burn"]],
+    Meta(max_length=4),
+    _about("what was spent, of the records", 'a list of "today", "block", "month", "burn"', ["today", "burn"]),
+]
 Rows = Annotated[
     list[Row],
     Meta(min_length=1),
@@ -186,6 +191,7 @@ class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     bar: Bar | None = None
     reset: Reset | None = None
     show: Show | None = None
+    costs: Costs | None = None
     lines: Rows | None = None
 
 

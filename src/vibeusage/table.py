@@ -19,6 +19,8 @@ class Table:
     """One parsed table: `settings` {target or "*": {key: text}}, `accounts` {id in an observation: id we show},
     `periods` {account id: {period name: row}}, `notes` [text], `sessions` {session id: (signature, instant)}.
 
+    `costs` are rows of what was spent, see `costs`.
+
     A period row is `(short, window_s, utilization, resets_at, observed_at, source, kind)`,
     kind one of `window`, `model`, `extra`.
     """
@@ -31,6 +33,7 @@ class Table:
         self.accounts = {}
         self.periods = {}
         self.notes = []
+        self.costs = []
         self.sessions = {}
 
 
@@ -74,8 +77,18 @@ def _take(table, row, now):
         table.settings.setdefault(row[1], {})[row[2]] = row[3]
     elif kind == "note":
         table.notes.append(row[1])
+    elif kind == "cost":
+        table.costs.append(_cost(row[1:8]))
     elif kind == "session":
         table.sessions[row[1]] = (row[2], int(row[3]))
+
+
+def _cost(fields):
+    provider, name, start, end, amount, tokens, state = fields
+    start, end, amount, tokens = int(start), int(end), int(amount), int(tokens)
+    if not 0 <= start < end < start + FARTHEST_RESET_S or amount < -1 or tokens < 0:
+        raise ValueError
+    return provider, name, start, end, amount, tokens, state
 
 
 def checked(fields, now):

@@ -2,7 +2,7 @@
 
 import os
 
-from vibeusage import cachefiles, escape, segment, table
+from vibeusage import cachefiles, escape, pace, segment, table
 
 FRAMED = frozenset(("json", "waybar", "i3blocks", "swiftbar"))
 OWN_PROVIDER = {"copilot": "copilot", "agy": "antigravity"}
@@ -65,7 +65,8 @@ def show(target, known, given, data, now, *, mono, environ):
     if "lines" in segment.TARGET_DEFAULTS.get(target, {}):
         return _show_assistant(target, known, options, data, now, mono=mono, environ=environ)
     units, until = segment.period_units(known.periods, options, now, mono=mono)
-    units = _notes(known) + units
+    spent, changes = _costs(known, options, now)
+    units, until = _notes(known) + units + spent, min(until, changes)
     if target in FRAMED:
         from vibeusage import frames
 
@@ -98,12 +99,23 @@ def _show_assistant(target, known, options, data, now, *, mono, environ):
     cells = [
         cells for cells in (int(options["max_width"]), document.max_width(found, environ.get("COLUMNS", ""))) if cells
     ]
+    spent, changes = _costs(known, options, now)
+    units, until = _notes(known) + units + spent, min(until, changes)
     rows = []
     for names in options["lines"].split(";"):
-        line = _line_units(items.item, found, names.split(","), _notes(known) + units, now)
+        line = _line_units(items.item, found, names.split(","), units, now)
         rows.append(escape.paint(target, _fit(line, options, min(cells, default=0)), mono))
     text = "\n".join([row for row in rows if row])
     return Shown(_end(text or EMPTY_NOTE), until, seen)
+
+
+def _costs(known, options, now):
+    """The units of what was spent, and when they next change; nothing where no sync has told."""
+    if not known.costs:
+        return [], pace.NEVER
+    from vibeusage import costs
+
+    return costs.units(known.costs, options, now)
 
 
 def _own_first(target, known, options, environ):

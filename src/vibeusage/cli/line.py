@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--icons", choices=("ascii", "unicode", "nerd"), help="the glyphs")
     add("--bar", type=cells, metavar="CELLS", help="a bar of this width; 0 = none")
     add("--reset", choices=("countdown", "clock", "none"), help="how the reset is told")
+    add("--costs", metavar="WHICH", help="what was spent: today, block, month, burn; empty for none")
     add("--show", choices=("used", "remaining"), help="what a percentage counts")
 
 
