@@ -67,13 +67,13 @@ def test_a_task_is_read_with_its_models_folder_and_costs():
     sonnet: dict[str, Any] = {"model": "claude-sonnet-4-5", "served_by": "anthropic", **known}
     glm: dict[str, Any] = {"model": "z-ai/glm-5.2", "served_by": "openrouter", **known}
     first: dict[str, Any] = {"uuid": "1790000000500:1790000001000", "ts": AT + 1000, "cost": 13_700_000_000}
-    gone: dict[str, Any] = {"uuid": "1790000000500:1790000020000:deleted_api_reqs", "ts": AT + 20_000, "cost": 20_000_000_000}
-    helper: dict[str, Any] = {"uuid": "1790000000500:1790000050000:subagent_usage", "ts": AT + 50_000, "cost": 2_000_000_000}
+    gone: dict[str, Any] = {"uuid": "1790000000500:1790000020000:deleted_api_reqs", "ts": AT + 20_000}
+    helper: dict[str, Any] = {"uuid": "1790000000500:1790000050000:subagent_usage", "ts": AT + 50_000}
     last: dict[str, Any] = {"uuid": "1790000000500:1790000060000", "ts": AT + 60_000}
     assert found == [
         Call(input=12, output=340, write=900, read=15_000, **first, **sonnet),
-        Call(input=30, output=700, write=100, read=31_000, kind="aggregate", **gone, **sonnet),
-        Call(input=20, output=90, kind="subagent", **helper, **glm),
+        Call(input=30, output=700, write=100, read=31_000, kind="aggregate", cost=20_000_000_000, **gone, **sonnet),
+        Call(input=20, output=90, kind="subagent", cost=2_000_000_000, **helper, **glm),
         Call(input=7, output=80, read=900, **last, **glm),
     ]
 
