@@ -49,7 +49,8 @@ def full(**changes) -> Call:
         "speed": "fast",
         "searches": 2,
         "cost": 1_500_000_000,
-        "notes": ("approximate", "lower_bound"),
+        "complete": False,
+        "notes": ("approximate",),
         "data": {"effort": "high"},
     }
     return call(**{**fields, **changes})
@@ -100,7 +101,7 @@ def test_one_identity_may_be_used_by_two_providers(db):
         pytest.param(
             full(order=3, output=50), full(order=7, output=40), full(order=7, output=40), id="the later total replaces"
         ),
-        pytest.param(full(notes=("lower_bound",)), full(notes=()), full(notes=()), id="one complete line completes"),
+        pytest.param(full(), full(complete=True), full(complete=True), id="one complete line completes"),
         pytest.param(
             full(notes=("disjoint",)), full(notes=("approximate",)), full(notes=("approximate", "disjoint")), id="notes"
         ),
@@ -130,7 +131,8 @@ _states = st.builds(
     cost=st.none() | _counts,
     rank=st.integers(0, 1),
     order=st.integers(0, 2),
-    notes=st.sampled_from([(), ("lower_bound",), ("approximate",), ("approximate", "lower_bound")]),
+    complete=st.booleans(),
+    notes=st.sampled_from([(), ("approximate",), ("approximate", "disjoint")]),
 )
 
 
@@ -153,12 +155,13 @@ def row(**changes) -> RollupRow:
         "last_ms": T,
         "session_is_side": False,
     }
-    texts: dict[str, Any] = dict.fromkeys(("model", "model_provider", "speed", "session_id", "folder", "branch", "machine"), "")
+    names = ("model", "model_provider", "speed", "session_id", "folder", "branch", "machine")
+    texts: dict[str, Any] = dict.fromkeys(names, "")
     return RollupRow(**{**fields, **texts, **changes})
 
 
 def test_a_quarter_sums_what_has_one_price(db):
-    plain = {"cost": None, "notes": ("lower_bound",), "rank": 0}
+    plain = {"cost": None}
     db.put(
         "claude",
         [

@@ -2,8 +2,6 @@
 
 from vibeusage.records.readers.spec import Call
 
-LOWER_BOUND = "lower_bound"
-
 
 def fold(known: dict[str, Call], call: Call) -> None:
     """Put `call` into `known`, which maps each uuid to what is known of that call."""
@@ -22,10 +20,11 @@ def merged(old: Call, new: Call) -> Call:
     if new.order != old.order:
         return new if new.order > old.order else old
     old.ts = min(old.ts, new.ts)
+    old.complete = old.complete or new.complete
     _raise_counts(old, new)
     _fill_texts(old, new)
     if old.notes != new.notes:
-        old.notes = _notes(old.notes, new.notes)
+        old.notes = tuple(sorted({*old.notes, *new.notes}))
     if old.data != new.data:
         old.data = {**(new.data or {}), **(old.data or {})}
     return old
@@ -56,9 +55,3 @@ def _fill_texts(old: Call, new: Call) -> None:
     old.version = old.version or new.version
     old.served_by = old.served_by or new.served_by
     old.speed = old.speed or new.speed
-
-
-def _notes(old: tuple[str, ...], new: tuple[str, ...]) -> tuple[str, ...]:
-    """All of both, but a lower bound only when neither state is complete."""
-    both = set(old) & set(new)
-    return tuple(sorted((set(old) | set(new)) - {LOWER_BOUND} | (both & {LOWER_BOUND})))

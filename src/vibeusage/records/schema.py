@@ -52,6 +52,7 @@ _FIRST = (
         logged_cost INTEGER,
         rank INTEGER NOT NULL,
         ord INTEGER NOT NULL,
+        complete INTEGER NOT NULL,
         notes TEXT,
         metadata TEXT,
         UNIQUE (provider, message_uuid)

@@ -42,14 +42,14 @@ _TEXTS = (
 _COLUMNS = (
     *("provider", "message_uuid", "timestamp", *_TEXTS, "input_tokens", "output_tokens", "cache_creation_tokens"),
     *("cache_creation_1h", "cache_read_tokens", "prompt_class", "web_searches", "logged_cost", "rank", "ord"),
-    *("notes", "metadata"),
+    *("complete", "notes", "metadata"),
 )
 _KEPT = ("provider", "message_uuid", "machine_name")  # what an update leaves alone
 _UPSERT = f"""INSERT INTO usage_records ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
     ON CONFLICT (provider, message_uuid) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT)}"""  # noqa: S608
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM usage_records"  # noqa: S608
-_SUMMED = """COUNT(*), SUM(ifnull(instr(notes, 'lower_bound') > 0, 0)), SUM(message_type = :estimate),
+_SUMMED = """COUNT(*), SUM(NOT complete), SUM(message_type = :estimate),
     SUM(input_tokens), SUM(output_tokens), SUM(cache_creation_tokens - cache_creation_1h), SUM(cache_creation_1h),
     SUM(cache_read_tokens), SUM(web_searches), SUM(ifnull(logged_cost, 0)), MIN(timestamp), MAX(timestamp)"""
 _KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_class, logged_cost IS NOT NULL,
@@ -349,6 +349,7 @@ class Store:
             *(provider, _text(call.uuid), call.ts, *map(self._id, (*kept, machine, call.speed))),
             *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
             *(bisect_left(THRESHOLDS, prompt), call.searches, call.cost, call.rank, call.order),
+            call.complete,
             " ".join(call.notes) or None,
             msgspec.json.encode(call.data).decode() if call.data else None,
         )
@@ -356,7 +357,7 @@ class Store:
     def _record(self, row: tuple) -> Record:
         provider, uuid, ts, *rest = row
         session, kind, model, served_by, folder, branch, version, machine, speed = map(self._name, rest[:9])
-        fresh, output, write, write_1h, read, _, searches, cost, rank, order, notes, data = rest[9:]
+        fresh, output, write, write_1h, read, _, searches, cost, rank, order, complete, notes, data = rest[9:]
         call = Call(
             uuid=uuid,
             ts=ts,
@@ -372,6 +373,7 @@ class Store:
             read=read,
             rank=rank,
             order=order,
+            complete=bool(complete),
             kind=kind,
             served_by=served_by,
             speed=speed,
