@@ -159,7 +159,9 @@ def _bare(kind: Any) -> Any:
 
 
 def _choices(kind: Any) -> tuple:
-    """The values of a Literal, alone or in a union."""
+    """The values of a Literal, alone or in a union; those inside a list are no value of their own."""
+    if get_origin(kind) is list:
+        return ()
     parts = get_args(kind)
     return parts if parts and all(isinstance(part, str) for part in parts) else sum(map(_choices, parts), ())
 
