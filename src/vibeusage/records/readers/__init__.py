@@ -4,7 +4,7 @@ import importlib
 
 from vibeusage.records.readers.spec import Reader
 
-MODULES: tuple[str, ...] = ()
+MODULES: tuple[str, ...] = ("claude_code", "codex")
 
 
 def load_all() -> dict[str, Reader]:
