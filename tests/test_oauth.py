@@ -346,6 +346,8 @@ EXPIRIES = [
     pytest.param({"expires_in": -5}, None, id="negative"),
     pytest.param({"expires_in": "soon"}, None, id="words"),
     pytest.param({"expires_in": [1]}, None, id="a list"),
+    pytest.param({"expires_at": 1_795_315_000}, None, id="an instant, in whatever unit"),
+    pytest.param({"keyring": "secret-service"}, None, id="absent, beside the name of a keyring"),
 ]
 
 
@@ -361,8 +363,9 @@ def test_an_answer_is_renewed_once_whatever_it_says_of_its_expiry(vendor, said, 
     assert found == seconds
 
 
-def test_an_answer_cannot_name_another_host_or_owner():
-    answer = {"access_token": "x", "host": "evil.example", "owner": "other", "redeeming": "once", "refresh_token": ""}
+def test_an_answer_cannot_name_another_host_owner_or_place():
+    ours = {"host": "evil.example", "owner": "other", "redeeming": "once", "keyring": "secret-service", "expires_at": 1}
+    answer = {"access_token": "x", "refresh_token": "", **ours}
     now = datetime(2026, 11, 26, tzinfo=UTC)
     assert oauth.stamped(answer, now) == {"access_token": "x", "obtained_at": int(now.timestamp() * 1000)}
 

@@ -26,7 +26,7 @@ EARLY = timedelta(minutes=5)
 LONGEST_S = 10 * 366 * 86_400
 REFUSED = ("invalid_grant", "bad_refresh_token", "refresh_token_expired", "refresh_token_reused", "expired_token")
 _REDEEMING = "redeeming"  # "once" or "twice" sent without an answer that we lived to see, or "refused"
-_OURS = ("host", "owner", _REDEEMING)
+_OURS = ("host", "owner", "expires_at", vault.MARK, _REDEEMING)
 _DURATIONS = ("expires_in", "refresh_token_expires_in")
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 

@@ -19,7 +19,7 @@ from vibeusage.settings import Credentials
 
 KINDS = ("oauth", "session", "apikey", "admin")
 LOCK_WAIT_S = 10.0
-_MARK = "keyring"
+MARK = "keyring"
 
 
 class Entry(NamedTuple):
@@ -37,7 +37,7 @@ def read(account: str, kind: str, *, foreground: bool) -> dict[str, Any] | None:
     keyring, StorageError when the keyring fails.
     """
     document = _in_file(account, kind)
-    backend = (document or {}).get(_MARK)
+    backend = (document or {}).get(MARK)
     if not isinstance(backend, str):
         return document
     if not foreground:
@@ -70,7 +70,7 @@ def write(account: str, kind: str, document: Mapping[str, Any], backend: str) ->
     before = entry(account, kind)
     if backend:
         keystore.write(account, kind, data, backend=backend)
-        data = msgspec.json.encode({_MARK: backend})
+        data = msgspec.json.encode({MARK: backend})
     try:
         files.write_private(path, data)
         if files.read_private(path) != data:
@@ -143,7 +143,7 @@ def entry(account: str, kind: str) -> Entry | None:
     path = paths.credential_file(account, kind)
     if not os.path.lexists(path):
         return None
-    backend = (_decoded(files.read_regular(path) or b"") or {}).get(_MARK)
+    backend = (_decoded(files.read_regular(path) or b"") or {}).get(MARK)
     return Entry(account, kind, backend if isinstance(backend, str) else "")
 
 
