@@ -21,11 +21,13 @@ from vibeusage.settings import (
     ModelPrices,
     Pricing,
     ProviderOptions,
+    RecordOptions,
 )
 
 SIZE_LIMIT = 1 << 20
 BACKUP_LIMIT = 64 << 20
 TABLES: dict[str, type[msgspec.Struct]] = {"fetch": Fetch, "credentials": Credentials, "pricing": Pricing}
+NAMED: dict[str, type[msgspec.Struct]] = {"providers": ProviderOptions, "records": RecordOptions}
 LINE_KEYS = tuple(schema.leaves(LineOptions))
 TARGETS = tuple(field.encode_name for field in msgspec.structs.fields(Line) if field.encode_name not in LINE_KEYS)
 _REPAIR = "`vibeusage config edit` opens it; `vibeusage config reset` starts anew and keeps a copy"
@@ -73,8 +75,8 @@ def get(key: str) -> Any:
     path = _key(key)
     schema.type_at(Config, path)
     value: Any = effective(load())
-    if path[0] == "providers" and len(path) > 1:
-        value["providers"].setdefault(path[1], msgspec.to_builtins(ProviderOptions()))
+    if path[0] in NAMED and len(path) > 1:
+        value[path[0]].setdefault(path[1], msgspec.to_builtins(NAMED[path[0]]()))
     if path[:2] in (("pricing", "models"), ("pricing", "aliases")) and len(path) > 2:
         unset = msgspec.to_builtins(ModelPrices()) if path[1] == "models" else None
         value["pricing"][path[1]].setdefault(path[2], unset)
@@ -137,8 +139,9 @@ def as_toml(config: Config, document: dict) -> str:
             parts += _table_text(("line", target), LineOptions, other | said.get(target, {}), said.get(target, {}))
     for name, struct in TABLES.items():
         parts += _table_text((name,), struct, now[name], document.get(name, {}))
-    for name, values in now["providers"].items():
-        parts += _table_text(("providers", name), ProviderOptions, values, document["providers"][name])
+    for table, struct in NAMED.items():
+        for name, values in now[table].items():
+            parts += _table_text((table, name), struct, values, document[table][name])
     if aliases := now["pricing"]["aliases"]:
         rows = [f"{toml_edit.dotted((name,))} = {toml_edit.literal(model)}" for name, model in aliases.items()]
         parts += ["", "[pricing.aliases]", *rows]
@@ -177,7 +180,8 @@ def template() -> str:
     ]
     for name, struct in TABLES.items():
         rows += ["", f"[{name}]", *_examples(struct)]
-    rows += ["", "# [providers.claude]", *_examples(ProviderOptions)]
+    for name, struct in NAMED.items():
+        rows += ["", f"# [{name}.claude]", *_examples(struct)]
     rows += ["", "# [pricing.models.my-model]  # in USD per million tokens", *_examples(ModelPrices)]
     rows += ["", "# [pricing.aliases]", '# my-name = "claude-opus-5"  # the model that a name in the logs stands for']
     return "\n".join(rows) + "\n"

@@ -142,6 +142,22 @@ Browser = Annotated[
     Literal["firefox", "zen", "librewolf", "chrome", "chromium", "brave", "edge", "vivaldi", "arc", "opera", "safari"],
     _about("the browser whose cookie may be used", "a browser such as \"firefox\" or \"chrome\"", "firefox"),
 ]
+SyncMode = Annotated[
+    Literal["real-time", "polling", "manual"],
+    _about(
+        "when its logs are read: as they grow, every so often, or on command",
+        '"real-time", "polling" or "manual"',
+        "manual",
+    ),
+]
+SyncInterval = Annotated[
+    int, Meta(ge=60, le=604_800), _about("seconds between two looks", "a whole number from 60 to 604800", 300)
+]
+LogFolders = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=1000, pattern=rf"\A[^{_CONTROL}]+\Z")]],
+    Meta(min_length=1),
+    _about("where its logs are, instead of the usual places", "a list of paths", ["~/.claude"]),
+]
 Enabled = Annotated[bool, _about("whether to ask this provider", "true or false", False)]
 BaseUrl = Annotated[
     str,
@@ -246,6 +262,14 @@ class ProviderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     browser: Browser | None = None
 
 
+class RecordOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of the logs of one tool."""
+
+    mode: SyncMode = "polling"
+    interval_s: SyncInterval = 300
+    roots: LogFolders | None = None
+
+
 class ModelPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Without `input` and `output` the model has no price."""
 
@@ -269,4 +293,5 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     providers: dict[Id, ProviderOptions] = msgspec.field(default_factory=dict)
     credentials: Credentials = msgspec.field(default_factory=Credentials)
     pricing: Pricing = msgspec.field(default_factory=Pricing)
+    records: dict[Id, RecordOptions] = msgspec.field(default_factory=dict)
     enabled_providers: EnabledProviders | None = None
