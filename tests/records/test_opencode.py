@@ -40,8 +40,8 @@ COUNTS = {"input": 12, "output": 300, "reasoning": 0, "cache": {"read": 15_000, 
 def message(at=1000, *, done: int | None = 9000, tokens=None, **over: Any):
     """What is stored of one message; `at` and `done` are relative to AT."""
     time = {"created": AT + at} | ({"completed": AT + done} if done else {})
-    told: dict[str, Any] = {"role": "assistant", "modelID": "claude-sonnet-4-5", "providerID": "anthropic", "mode": "build"}
-    told |= {"path": {"cwd": "/home/ana/shop", "root": "/home/ana"}, "cost": 0.0123, "time": time}
+    told: dict[str, Any] = {"role": "assistant", "modelID": "claude-sonnet-4-5", "providerID": "anthropic"}
+    told |= {"mode": "build", "path": {"cwd": "/home/ana/shop", "root": "/home/ana"}, "cost": 0.0123, "time": time}
     return told | {"tokens": COUNTS | (tokens or {})} | over
 
 
