@@ -104,6 +104,13 @@ def forget(account: str, *, exact: bool = False) -> None:
         save(kept)
 
 
+def drop(account: str) -> None:
+    """Forget all of one account whose login is deleted, its cool-downs too."""
+    gates = load()
+    if gates.pop(account, None):
+        save(gates)
+
+
 def next_due_at(disabled: Collection[str]) -> int:
     """Epoch seconds of the earliest due time but for the accounts named; 0 when nothing was ever asked."""
     return min((int(gate.due_at.timestamp()) for name, gate in load().items() if name not in disabled), default=0)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, cache, config, keystore, vault
+from vibeusage import accounts, cache, config, gate, keystore, vault
 from vibeusage.cli import secrets_in
 from vibeusage.context import Context
 from vibeusage.errors import ConfigError, StorageError
@@ -93,6 +93,7 @@ def _delete(ctx: Context, kind: str | None) -> int:
             if vault.delete(ctx.id, each):
                 gone.append(f"the {each} secret in {vault.place(known)}" if known else f"a torn {each} file")
     if gone:
+        gate.drop(ctx.id)
         gone += [f"{path} of the cache" for path in cache.clear(ctx.id, exact=True)]
     for each in gone:
         print(f"{ctx.id}: {clean(each, 300)} is gone")
