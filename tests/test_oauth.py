@@ -440,6 +440,12 @@ def test_a_passing_fault_does_not_cost_the_code_that_is_being_typed(vendor, no_p
     assert no_pause == [1, 6, 11, 11]
 
 
+def test_no_answer_makes_the_pause_longer_than_a_minute(vendor, no_pause):
+    vendor.script = [(200, {**CODE, "interval": 1e300}), (200, {"error": "slow_down", "interval": 1e300}), (200, TOKEN)]
+    log_in()
+    assert no_pause == [60, 60]
+
+
 @pytest.mark.parametrize("error", ["access_denied", "expired_token", "unsupported_grant_type"])
 def test_a_code_that_is_refused_ends_the_waiting(vendor, no_pause, error):
     vendor.script = [(200, CODE), (200, {"error": error})]

@@ -24,6 +24,7 @@ from vibeusage.providers.spec import DeviceFlow
 
 EARLY = timedelta(minutes=5)
 LONGEST_S = 10 * 366 * 86_400
+MOST_PAUSE_S = 60
 REFUSED = ("invalid_grant", "bad_refresh_token", "refresh_token_expired", "refresh_token_reused", "expired_token")
 _REDEEMING = "redeeming"  # "once" or "twice" sent without an answer that we lived to see, or "refused"
 _OURS = ("host", "owner", "expires_at", vault.MARK, _REDEEMING)
@@ -107,7 +108,7 @@ async def request_code(flow: DeviceFlow, ctx: Context, host: str = "") -> Code:
             verification_uri=str(answer["verification_uri"]),
             device_code=str(answer["device_code"]),
             expires_at=ctx.now + timedelta(seconds=min(_seconds(answer.get("expires_in"), 900), 3600)),
-            interval_s=min(max(_seconds(answer.get("interval"), 5), 1), 60),
+            interval_s=min(max(_seconds(answer.get("interval"), 5), 1), MOST_PAUSE_S),
         )
     except KeyError as exc:
         raise ShapeError(f"{ctx.provider.name} began a login in a way we do not understand") from exc
@@ -127,7 +128,7 @@ async def await_token(
     }
     interval, end = code.interval_s, time.monotonic() + (code.expires_at - ctx.now).total_seconds()
     while time.monotonic() < end:
-        await asyncio.sleep(interval)
+        await asyncio.sleep(min(interval, MOST_PAUSE_S))
         waiting()
         try:
             answer = await _posted(ctx, _moved(flow.token_url, ctx, {"host": host}), form, pending=True)
