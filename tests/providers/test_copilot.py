@@ -265,13 +265,13 @@ def test_each_place_gives_only_the_login_of_the_accounts_own_host(base_url, logi
         credentials.find(OAUTH.login, context(base_url=base_url))
 
 
-def test_our_own_login_and_the_variable_for_copilot_come_first_and_those_for_all_last(context, all_places, config_dir):
+def test_the_variable_for_copilot_and_our_own_login_come_first_and_those_for_all_last(context, all_places, config_dir):
     every = {"COPILOT_GITHUB_TOKEN": "one", "GH_TOKEN": "two", "GITHUB_TOKEN": "three"}
     vault.write("copilot", "oauth", {"access_token": "ghu_own"}, "")
-    assert found(context(**every))[0] == "ghu_own"
-    vault.delete("copilot", "oauth")
     assert found(context(**every))[0] == "one"
     del every["COPILOT_GITHUB_TOKEN"]
+    assert found(context(**every))[0] == "ghu_own"
+    vault.delete("copilot", "oauth")
     assert found(context(**every))[0] == "ghu_apps"
     for path in all_places:
         path.unlink()

@@ -199,8 +199,8 @@ PROVIDER = Provider(
             name="oauth",
             fetch=fetch_usage,
             login=(
-                Stored(kind="oauth", grant=Grant(url=TOKEN_URL, client_id=CLIENT_ID)),
                 Env("COPILOT_GITHUB_TOKEN"),
+                Stored(kind="oauth", grant=Grant(url=TOKEN_URL, client_id=CLIENT_ID)),
                 Read(where="the editors' apps.json and hosts.json in github-copilot", find=copilot_login.of_editors),
                 Read(where="hosts.yml of gh (its keyring is not opened)", find=copilot_login.of_gh),
                 Read(where="auth.json of OpenCode", find=copilot_login.of_opencode),
