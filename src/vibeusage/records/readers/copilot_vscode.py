@@ -1,0 +1,208 @@
+"""Copilot's chat sessions in VS Code: a log of patches to one document, or, before 2026, the document itself.
+
+`state` keeps only what matters of the requests. Prompt tokens are those of a tool loop's last round in some
+versions, and no cache is known: `approximate`. A request counts here where the traces have no span of its session
+from its time up to the next request.
+"""
+
+import bisect
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from vibeusage.records.readers import copilot_traces
+from vibeusage.records.readers.counts import APPROXIMATE, moment
+from vibeusage.records.readers.jsonl import Tokens, decoded, hits
+from vibeusage.records.readers.spec import Call, Source
+
+PLACES = tuple(
+    f"{folder}/*{suffix}"
+    for folder in ("workspaceStorage/*/chatSessions", "globalStorage/emptyWindowChatSessions")
+    for suffix in (".json", ".jsonl")
+)
+_SERVED_BY, _OURS = "github", "copilot/"
+_EARLY_MS = 1_000  # a span may begin so long before its request's own time
+
+
+class _Metadata(msgspec.Struct, gc=False, rename="camel"):
+    prompt_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+    resolved_model: str | None = None
+
+
+class _Result(msgspec.Struct, gc=False):
+    metadata: _Metadata | None = None
+
+
+class _Request(msgspec.Struct, gc=False, rename="camel"):
+    request_id: str | None = None
+    timestamp: float | None = None
+    model_id: str | None = None
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    result: _Result | None = None
+
+
+class _Session(msgspec.Struct, gc=False, rename="camel"):
+    session_id: str | None = None
+    requests: list[_Request] | None = None
+
+
+class _Patch(msgspec.Struct, gc=False):
+    """`kind` 0 replaces all, 1 sets `v` at the path `k`, 2 appends to it after a cut to length `i`, 3 deletes it."""
+
+    kind: int | None = None
+    k: list[str | int] | None = None
+    v: msgspec.Raw = msgspec.Raw()
+    i: int | None = None
+
+
+_SESSION, _PATCH = msgspec.json.Decoder(_Session), msgspec.json.Decoder(_Patch)
+_REQUEST, _REQUESTS = msgspec.json.Decoder(_Request), msgspec.json.Decoder(list[_Request])
+_FIELDS = {"requestId", "timestamp", "modelId", "promptTokens", "completionTokens", "result"}
+_JUNK = b"\0\xef\xbb\xbf \t\r"
+
+
+def read_log(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Call]:
+    if not state:
+        state.update(session=source.path.stem, requests=[], folder=_folder(source.path))
+    spans: list[int] | None = None
+    for text in hits(block, b'"requests"'):
+        patch = decoded(text.lstrip(_JUNK), _PATCH, source)
+        for index in _apply(patch, source, state) if patch else ():
+            if _is_counted(state["requests"][index]):
+                spans = copilot_traces.times(source.path, state["session"]) if spans is None else spans
+                yield from _call(index, source, state, spans)
+
+
+def read_document(data: bytes, source: Source) -> Iterator[Call]:
+    """The one document that a session was before 2026."""
+    found = decoded(data, _SESSION, source) if data.strip() else None
+    requests = [_kept(request, {}) for request in (found.requests if found else None) or ()]
+    session = (found.session_id if found else None) or source.path.stem
+    state = {"session": session, "requests": requests, "folder": _folder(source.path)}
+    spans = copilot_traces.times(source.path, session) if requests else []
+    for index in range(len(requests)):
+        yield from _call(index, source, state, spans)
+
+
+def _apply(patch: _Patch, source: Source, state: dict[str, Any]) -> Iterable[int]:
+    """Change `state` as a patch says; which requests it may have given their counts."""
+    path, requests = patch.k or [], state["requests"]
+    try:
+        if patch.kind == 0:
+            return _replace(_SESSION.decode(patch.v), state)
+        if path[:1] != ["requests"] or patch.kind not in (1, 2, 3):
+            return ()
+        if len(path) == 1:
+            return _set_list(patch, requests)
+        index = path[1]
+        if isinstance(index, int) and 0 <= index < len(requests):
+            return _set_one(patch, path[2:], index, requests)
+    except msgspec.MsgspecError:
+        source.skip("odd patch")
+    return ()
+
+
+def _replace(session: _Session, state: dict[str, Any]) -> Iterable[int]:
+    old = {request.get("id"): request for request in state["requests"] if request.get("id")}
+    found = [_kept(request, {}) for request in session.requests or ()]
+    told = [{**one, "told": True} if old.get(one.get("id"), {}).get("told") else one for one in found]
+    state.update(session=session.session_id or state["session"], requests=told)
+    return range(len(told))
+
+
+def _set_list(patch: _Patch, requests: list[dict[str, Any]]) -> Iterable[int]:
+    keep = 0 if patch.kind != 2 else len(requests) if patch.i is None else max(patch.i, 0)
+    del requests[keep:]
+    start = len(requests)
+    if patch.kind != 3:
+        requests.extend(_kept(request, {}) for request in _REQUESTS.decode(patch.v))
+    return range(start, len(requests))
+
+
+def _set_one(patch: _Patch, path: list[str | int], index: int, requests: list[dict[str, Any]]) -> Iterable[int]:
+    """A request, or a field of one; a deleted one keeps its place, and what was counted was used."""
+    if not path:
+        requests[index] = _kept(_REQUEST.decode(patch.v), {}) if patch.kind == 1 else {}
+        return (index,)
+    if patch.kind != 1 or path[0] not in _FIELDS or not all(isinstance(name, str) for name in path):
+        return ()
+    text = bytes(patch.v)
+    for name in reversed(path):
+        text = b"{%s:%s}" % (msgspec.json.encode(name), text)
+    _kept(_REQUEST.decode(text), requests[index])
+    return (index,)
+
+
+def _kept(request: _Request, kept: dict[str, Any]) -> dict[str, Any]:
+    """What matters of a request, laid over what is `kept` of it."""
+    metadata = (request.result.metadata if request.result else None) or _Metadata()
+    told = {
+        "id": request.request_id,
+        "at": request.timestamp,
+        "model": request.model_id,
+        "resolved": metadata.resolved_model,
+        "prompt": _larger(request.prompt_tokens, metadata.prompt_tokens),
+        "output": _larger(request.completion_tokens, metadata.output_tokens),
+    }
+    kept.update({name: value for name, value in told.items() if value is not None})
+    return kept
+
+
+def _is_counted(request: dict[str, Any]) -> bool:
+    return bool(request.get("prompt") or request.get("output"))
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max(one or 0, other or 0) if one is not None or other is not None else None
+
+
+def _call(index: int, source: Source, state: dict[str, Any], spans: list[int]) -> Iterator[Call]:
+    request = state["requests"][index]
+    named, resolved = request.get("model") or "", request.get("resolved") or ""
+    is_ours = named.startswith(_OURS) if named else bool(resolved)
+    ts = moment(request.get("at"), source) if is_ours and _is_counted(request) else None
+    if ts is None or _is_told(index, ts, state["requests"], spans):
+        return
+    yield Call(
+        uuid=request.get("id") or f"{state['session']}:{index}",
+        ts=ts,
+        session=state["session"],
+        model=resolved or named.removeprefix(_OURS),
+        folder=state["folder"],
+        input=request.get("prompt") or 0,
+        output=request.get("output") or 0,
+        served_by=_SERVED_BY,
+        notes=(APPROXIMATE,),
+    )
+
+
+def _is_told(index: int, ts: int, requests: list[dict[str, Any]], spans: list[int]) -> bool:
+    """Whether the traces have the request; once they had, it stays so, for they forget."""
+    later = (request.get("at") for request in requests[index + 1 :])
+    end = next((at for at in later if at), None)
+    at = bisect.bisect_left(spans, ts - _EARLY_MS)
+    if at < len(spans) and (end is None or spans[at] < end):
+        requests[index]["told"] = True
+    return requests[index].get("told", False)
+
+
+class _Workspace(msgspec.Struct, gc=False):
+    folder: str | None = None
+    workspace: str | None = None  # of a `.code-workspace` file
+
+
+def _folder(path: Path) -> str:
+    """The workspace's folder; of a workspace file, the folder that it stands in."""
+    try:
+        told = msgspec.json.decode((path.parent.parent / "workspace.json").read_bytes(), type=_Workspace)
+        folder = unquote(urlsplit(told.folder or told.workspace or "").path)
+    except (OSError, ValueError):
+        return ""
+    folder = re.sub(r"\A/(?=[A-Za-z]:)", "", folder)
+    return folder if told.folder else folder.rpartition("/")[0]
