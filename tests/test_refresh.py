@@ -210,6 +210,14 @@ def test_if_due_leaves_a_fresh_account_alone(account, server):
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(("foreground", "count"), [(True, 2), (False, 1)], ids=["a person waits", "nobody waits"])
+def test_numbers_that_got_lost_are_asked_for_again_where_a_person_waits(account, server, foreground, count):
+    refresh()
+    cache.snapshot_file("claude").unlink()
+    refresh(if_due=True, foreground=foreground)
+    assert len(server.requests) == count
+
+
 def test_a_killed_holder_of_the_lock_does_not_stop_the_next(account, server):
     server.release.clear()
     holder = subprocess.Popen([sys.executable, "-P", "-m", "vibeusage", "refresh"], env=os.environ)

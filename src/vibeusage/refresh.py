@@ -94,9 +94,14 @@ def _worth_telling(outcomes: list[FetchOutcome], *, quiet: bool) -> list[FetchOu
 
 
 def _is_due(ctx: Context, gates: dict[str, gate.Gate]) -> bool:
-    """Also those that had no login: a look costs nothing, and there may be one by now."""
+    """Also those that had no login: a look costs nothing, and there may be one by now.
+
+    And, where a person waits, those whose good answer is not there any more.
+    """
     fetching, known = ctx.settings.fetch, gates.get(ctx.id)
     if known and known.error and known.error.category == NotConfigured.category:
+        return True
+    if known and not known.error and ctx.foreground and cache.load_snapshot(ctx.id) is None:
         return True
     return gate.is_due(known, max(fetching.interval_s, fetching.idle_interval_s), ctx.now)
 
