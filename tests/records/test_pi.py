@@ -102,9 +102,7 @@ HAND = [
     pytest.param([HEADER, answer(role="toolResult")], [], {}, id="a subagent's sum in a tool's result"),
     pytest.param([HEADER, {"type": "message", "message": 'say "usage"'}], [], {}, id="a text about it"),
     pytest.param([HEADER, b'{"usage":', answer()], [CALL], {"not JSON": 1}, id="torn, then whole"),
-    pytest.param(
-        [HEADER, lines(answer())[:-1] + lines(answer(responseId="resp_b234567"))[:-1]], [], {"not JSON": 1}, id="two glued"
-    ),
+    pytest.param([HEADER, lines(answer())[:-1] * 2], [], {"not JSON": 1}, id="two glued"),
     pytest.param([HEADER, answer(content="CANARY" * 1_000_000)], [CALL], {}, id="a huge line"),
 ]
 
@@ -151,7 +149,8 @@ NAMELESS = {"model": ..., "provider": ...}
 
 @pytest.mark.parametrize("block", [1, 1 << 22], ids=["line by line", "at once"])
 def test_openclaw_s_model_is_the_one_it_said_last(block):
-    told = [HEADER, SNAPSHOT, answer(**NAMELESS), CHANGE, answer(responseId="resp_b234567", **NAMELESS), answer(responseId="resp_c234567")]
+    second, third = answer(responseId="resp_b234567", **NAMELESS), answer(responseId="resp_c234567")
+    told = [HEADER, SNAPSHOT, answer(**NAMELESS), CHANGE, second, third]
     found = read(lines(*told), CLAW, block=block)
     models = [("grok-4", "xai"), ("gpt-5.2", "openai"), ("claude-opus-4-6", "anthropic")]
     assert [(call.model, call.served_by) for call in found] == models

@@ -16,9 +16,10 @@ from urllib.parse import unquote
 
 import msgspec
 
+from vibeusage.records.readers.counts import APPROXIMATE, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded
 from vibeusage.records.readers.spec import Call, Document, Places, Reader, Source
-from vibeusage.records.readers.values import FIRST_MS, millis, served_by
+from vibeusage.records.readers.values import millis, served_by
 
 
 class _Usage(msgspec.Struct, gc=False, rename="camel"):
@@ -97,9 +98,8 @@ def read(body: bytes, source: Source) -> Iterator[Call]:
     found = [_billed(event, number, _own(event, events, messages), thread) for number, event in enumerate(events)]
     found += [_said(key, usage, thread) for key, usage in messages.items() if key not in named]
     for call in found:
-        if call.ts < FIRST_MS:
-            source.skip("no time" if call.ts == 0 else "too old")
-        elif call.input or call.output or call.write or call.read or call.data:
+        told = call.input or call.output or call.write or call.read or call.data
+        if told and moment(call.ts or None, source):
             yield call
 
 
@@ -153,7 +153,7 @@ def _call(usage: _Usage, uuid: str, thread: _Thread) -> Call:
         write=usage.cache_creation_input_tokens or 0,
         read=usage.cache_read_input_tokens or 0,
         served_by=served_by(usage.model),
-        notes=() if at else ("approximate",),
+        notes=() if at else (APPROXIMATE,),
         data={"credits": usage.credits} if usage.credits else None,
     )
 

@@ -29,10 +29,11 @@ from vibeusage.records.readers.cline_files import (
     tasks,
     tasks_and_sessions,
 )
-from vibeusage.records.readers.cline_sessions import fresh_part, read_session, served
+from vibeusage.records.readers.cline_sessions import read_session, served
+from vibeusage.records.readers.counts import fresh, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded
 from vibeusage.records.readers.spec import Call, Document, Places, Reader, Source
-from vibeusage.records.readers.values import FIRST_MS, millis, pico
+from vibeusage.records.readers.values import millis, pico
 
 _KINDS = {"api_req_started": "assistant", "subagent_usage": "subagent", "deleted_api_reqs": "aggregate"}
 _MODEL = re.compile(rb"<model>([^<\\\"]{1,200})</model>")
@@ -116,9 +117,8 @@ def read(body: bytes, source: Source, *, fork: bool) -> Iterator[Call]:
     folder = (item.workspace if fork else item.cwd_on_task_initialization) or ""
     seen: Counter[str] = Counter()
     for entry, say, request in _requests(listed(body, _ENTRIES, source), source):
-        at = millis(entry.ts)
-        if at is None or at < FIRST_MS:
-            source.skip("no time" if at is None else "too old")
+        at = moment(entry.ts, source)
+        if at is None:
             continue
         model, provider = _said(entry) or used(at) or (item.model_id or "", "")
         key = f"{task.name}:{at}" if say == "api_req_started" else f"{task.name}:{at}:{say}"
@@ -180,11 +180,11 @@ def _request(entry: _Entry, source: Source) -> _Request | None:
 
 def _call(request: _Request, *, fork: bool, uuid: str, ts: int) -> Call:
     whole, read_, write = request.tokens_in or 0, request.cache_reads or 0, request.cache_writes or 0
-    fresh, notes = fresh_part(whole, read_, write) if fork and request.api_protocol else (whole, ())
+    rest, notes = fresh(whole, read_, write) if fork and request.api_protocol else (whole, ())
     return Call(
         uuid=uuid,
         ts=ts,
-        input=fresh,
+        input=rest,
         output=request.tokens_out or 0,
         write=write,
         read=read_,

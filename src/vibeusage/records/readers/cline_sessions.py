@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from vibeusage.records.readers.cline_files import beside
+from vibeusage.records.readers.counts import fresh, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded
 from vibeusage.records.readers.spec import Call, Source
-from vibeusage.records.readers.values import FIRST_MS, millis, pico, served_by
+from vibeusage.records.readers.values import millis, pico, served_by
 
 _SERVED = {"gemini": "google", "github-copilot": "github", "vscode-lm": "github", "openai-native": "openai"}
 
@@ -79,9 +80,8 @@ def read_session(body: bytes, source: Source) -> Iterator[Call]:
         calls, kind = [_total(manifest.metadata.usage, manifest, name, last)], "aggregate"
     for call in calls:
         call.kind = kind
-        if call.ts < FIRST_MS:
-            source.skip("no time" if call.ts == 0 else "too old")
-        elif call.input or call.output or call.read or call.write or call.cost:
+        told = call.input or call.output or call.read or call.write or call.cost
+        if told and moment(call.ts or None, source):
             yield call
 
 
@@ -100,12 +100,12 @@ def _total(usage: _Metrics, manifest: _Manifest, session: str, last: int) -> Cal
 def _counted(metrics: _Metrics, manifest: _Manifest, which: _Which, **named: Any) -> Call:
     """`named`: identity, session and time."""
     read_, write = metrics.cache_read_tokens or 0, metrics.cache_write_tokens or 0
-    fresh, notes = fresh_part(metrics.input_tokens or 0, read_, write)
+    rest, notes = fresh(metrics.input_tokens or 0, read_, write)
     model, provider = which.id or manifest.model or "", which.provider or manifest.provider or ""
     return Call(
         model=model,
         folder=manifest.cwd or manifest.workspace_root or "",
-        input=fresh,
+        input=rest,
         output=metrics.output_tokens or 0,
         read=read_,
         write=write,
@@ -114,12 +114,6 @@ def _counted(metrics: _Metrics, manifest: _Manifest, which: _Which, **named: Any
         notes=notes,
         **named,
     )
-
-
-def fresh_part(whole: int, read_: int, write: int) -> tuple[int, tuple[str, ...]]:
-    """The part of a whole prompt that no cache had; a whole that is too small was no whole."""
-    fresh = whole - read_ - write
-    return (fresh, ()) if fresh >= 0 else (whole, ("disjoint",))
 
 
 def served(provider: str, model: str) -> str:

@@ -20,9 +20,10 @@ from typing import Any
 
 import msgspec
 
+from vibeusage.records.readers.counts import moment
 from vibeusage.records.readers.jsonl import Tokens, decoded
 from vibeusage.records.readers.spec import Call, Database, Document, Places, Reader, Source
-from vibeusage.records.readers.values import FIRST_MS, millis, pico, served_by
+from vibeusage.records.readers.values import millis, pico, served_by
 
 _OPEN_MS = 6 * 3_600_000  # so long a message may stay open; as much is read again each time
 _SERVED = {
@@ -158,14 +159,12 @@ def _in_files(message: Path) -> _Lookup:
 
 
 def _calls(message: _Message, session: str, lookup: _Lookup, source: Source, *, waits: bool) -> Iterator[Call]:
-    counts, at = message.tokens or _Counts(), millis(message.time.created)
+    counts = message.tokens or _Counts()
     if not (counts.input or counts.output or counts.reasoning or counts.cache.read or counts.cache.write):
         return
     if waits:
         source.skip("unfinished")
-    elif at is None or at < FIRST_MS:
-        source.skip("no time" if at is None else "too old")
-    else:
+    elif at := moment(message.time.created, source):
         yield _call(message, counts, at, session, lookup)
 
 

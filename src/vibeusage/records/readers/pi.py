@@ -19,9 +19,10 @@ from typing import Any
 
 import msgspec
 
+from vibeusage.records.readers.counts import moment
 from vibeusage.records.readers.jsonl import Tokens, below, decoded, hits
 from vibeusage.records.readers.spec import Call, Database, Lines, Places, Reader, Source
-from vibeusage.records.readers.values import FIRST_MS, millis, pico, served_by
+from vibeusage.records.readers.values import millis, pico, served_by
 
 _USAGE = b'"usage"'
 _USAGE_OR_MODEL = re.compile(rb'"usage"|"model_change"|"model-snapshot"')
@@ -87,9 +88,8 @@ def read(block: bytes, source: Source, state: dict[str, Any], *, needle: bytes |
         _follow(found, state)
         if found.message and found.message.role == "assistant" and found.message.usage:
             call = _call(found, found.message, found.message.usage, state)
-            if call.ts < FIRST_MS:
-                source.skip("no time" if call.ts == 0 else "too old")
-            elif call.input or call.output or call.read or call.write or call.cost:
+            told = call.input or call.output or call.read or call.write or call.cost
+            if told and moment(call.ts or None, source):
                 yield call
 
 
