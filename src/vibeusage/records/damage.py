@@ -20,7 +20,7 @@ from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.store import Store
 
 STEP = 500
-GIVE_UP_AFTER = 2_000  # steps without a row, where the last row's number cannot be read
+GIVE_UP_AFTER = 200  # steps without a row, where the last row's number cannot be read
 MARK, DONE = ".damaged-", ".kept-"
 _COLUMNS = """id, provider, message_uuid, timestamp, session_id, message_type, model, model_provider, folder,
     git_branch, provider_version, machine_name, speed, input_tokens, output_tokens, cache_creation_tokens,
@@ -121,28 +121,33 @@ def _call(uuid: str, row: list, names: dict[int, str]) -> tuple[str, Call]:
 
 def _rows(old: sqlite3.Connection, columns: str, table: str) -> Iterator[tuple]:
     """Every row that can be read, by its number; steps over the rest."""
-    last, misses = _last(old, table), 0
-    at = 0
-    while (at <= last) if last is not None else misses < GIVE_UP_AFTER:
-        sql = f"SELECT {columns} FROM {table} WHERE id > ? AND id <= ? ORDER BY id"  # noqa: S608
-        try:
-            found = old.execute(sql, (at, at + STEP)).fetchall()
-        except sqlite3.Error:
-            found = [row for id in range(at + 1, at + STEP + 1) for row in _row(old, columns, table, id)]
+    sql = f"SELECT {columns} FROM {table} WHERE id > ? AND id <= ? ORDER BY id"  # noqa: S608
+    last, misses, at = _last(old, table), 0, 0
+    while (at < last) if last is not None else misses < GIVE_UP_AFTER:
+        found = _between(old, sql, at, at + STEP)
         yield from found
         misses = 0 if found else misses + 1
         at += STEP
 
 
 def _last(old: sqlite3.Connection, table: str) -> int | None:
+    """The number of the last row, None when it cannot be read, 0 when nothing can."""
+    try:
+        old.execute(f"SELECT id FROM {table} LIMIT 0")  # noqa: S608
+    except sqlite3.Error:
+        return 0
     try:
         return old.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0] or 0  # noqa: S608
     except sqlite3.Error:
         return None
 
 
-def _row(old: sqlite3.Connection, columns: str, table: str, id: int) -> list[tuple]:
+def _between(old: sqlite3.Connection, sql: str, after: int, until: int) -> list[tuple]:
+    """The rows numbered in (after, until]; what cannot be read is halved until it is one row."""
     try:
-        return old.execute(f"SELECT {columns} FROM {table} WHERE id = ?", (id,)).fetchall()  # noqa: S608
+        return old.execute(sql, (after, until)).fetchall()
     except sqlite3.Error:
-        return []
+        if until - after == 1:
+            return []
+    middle = (after + until) // 2
+    return _between(old, sql, after, middle) + _between(old, sql, middle, until)
