@@ -129,6 +129,11 @@ def test_a_request_is_a_call_with_what_its_patches_say(user):
             {"r1": (0, 9, 0, 0)},
             id="an odd value",
         ),
+        pytest.param(
+            [push(asked(model={}, result=told(prompt="4000")), asked("r2", at="now", result=told()))],
+            {"r1": (4000, 150, 0, 0)},
+            id="odd fields lose neither their list nor their request",
+        ),
     ],
 )
 @pytest.mark.parametrize("size", [1, 1 << 20], ids=["line by line", "at once"])

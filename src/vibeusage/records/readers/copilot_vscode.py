@@ -69,7 +69,7 @@ _JUNK = b"\0\xef\xbb\xbf \t\r"
 
 def read_log(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Call]:
     if not state:
-        state.update(session=source.path.stem, requests=[], folder=_folder(source.path))
+        state.update(session=source.path.stem, requests=[], told={}, folder=_folder(source.path))
     spans: list[int] | None = None
     for text in hits(block, b'"requests"'):
         patch = decoded(text.lstrip(_JUNK), _PATCH, source)
@@ -84,7 +84,7 @@ def read_document(data: bytes, source: Source) -> Iterator[Call]:
     found = decoded(data, _SESSION, source) if data.strip() else None
     requests = [_kept(request, {}) for request in (found.requests if found else None) or ()]
     session = (found.session_id if found else None) or source.path.stem
-    state = {"session": session, "requests": requests, "folder": _folder(source.path)}
+    state = {"session": session, "requests": requests, "told": {}, "folder": _folder(source.path)}
     spans = copilot_traces.times(source.path, session) if requests else []
     for index in range(len(requests)):
         yield from _call(index, source, state, spans)
@@ -93,49 +93,44 @@ def read_document(data: bytes, source: Source) -> Iterator[Call]:
 def _apply(patch: _Patch, source: Source, state: dict[str, Any]) -> Iterable[int]:
     """Change `state` as a patch says; which requests it may have given their counts."""
     path, requests = patch.k or [], state["requests"]
-    try:
-        if patch.kind == 0:
-            return _replace(_SESSION.decode(patch.v), state)
-        if path[:1] != ["requests"] or patch.kind not in (1, 2, 3):
-            return ()
-        if len(path) == 1:
-            return _set_list(patch, requests)
-        index = path[1]
-        if isinstance(index, int) and 0 <= index < len(requests):
-            return _set_one(patch, path[2:], index, requests)
-    except msgspec.MsgspecError:
-        source.skip("odd patch")
+    if patch.kind == 0:
+        session = decoded(bytes(patch.v), _SESSION, source) or _Session()
+        requests[:] = [_kept(request, {}) for request in session.requests or ()]
+        state["session"] = session.session_id or state["session"]
+        return range(len(requests))
+    if path[:1] != ["requests"] or patch.kind not in (1, 2, 3):
+        return ()
+    if len(path) == 1:
+        return _set_list(patch, source, requests)
+    index = path[1]
+    if isinstance(index, int) and 0 <= index < len(requests):
+        return _set_one(patch, path[2:], source, index, requests)
     return ()
 
 
-def _replace(session: _Session, state: dict[str, Any]) -> Iterable[int]:
-    old = {request.get("id"): request for request in state["requests"] if request.get("id")}
-    found = [_kept(request, {}) for request in session.requests or ()]
-    told = [{**one, "told": True} if old.get(one.get("id"), {}).get("told") else one for one in found]
-    state.update(session=session.session_id or state["session"], requests=told)
-    return range(len(told))
-
-
-def _set_list(patch: _Patch, requests: list[dict[str, Any]]) -> Iterable[int]:
+def _set_list(patch: _Patch, source: Source, requests: list[dict[str, Any]]) -> Iterable[int]:
     keep = 0 if patch.kind != 2 else len(requests) if patch.i is None else max(patch.i, 0)
     del requests[keep:]
     start = len(requests)
     if patch.kind != 3:
-        requests.extend(_kept(request, {}) for request in _REQUESTS.decode(patch.v))
+        requests.extend(_kept(request, {}) for request in decoded(bytes(patch.v), _REQUESTS, source) or ())
     return range(start, len(requests))
 
 
-def _set_one(patch: _Patch, path: list[str | int], index: int, requests: list[dict[str, Any]]) -> Iterable[int]:
+def _set_one(
+    patch: _Patch, path: list[str | int], source: Source, index: int, requests: list[dict[str, Any]]
+) -> Iterable[int]:
     """A request, or a field of one; a deleted one keeps its place, and what was counted was used."""
-    if not path:
-        requests[index] = _kept(_REQUEST.decode(patch.v), {}) if patch.kind == 1 else {}
-        return (index,)
-    if patch.kind != 1 or path[0] not in _FIELDS or not all(isinstance(name, str) for name in path):
+    if patch.kind == 3 and not path:
+        requests[index] = {}
+    if patch.kind != 1 or (path and path[0] not in _FIELDS) or not all(isinstance(name, str) for name in path):
         return ()
     text = bytes(patch.v)
     for name in reversed(path):
         text = b"{%s:%s}" % (msgspec.json.encode(name), text)
-    _kept(_REQUEST.decode(text), requests[index])
+    found = decoded(text, _REQUEST, source)
+    if found:
+        requests[index] = _kept(found, requests[index] if path else {})
     return (index,)
 
 
@@ -167,10 +162,11 @@ def _call(index: int, source: Source, state: dict[str, Any], spans: list[int]) -
     named, resolved = request.get("model") or "", request.get("resolved") or ""
     is_ours = named.startswith(_OURS) if named else bool(resolved)
     ts = moment(request.get("at"), source) if is_ours and _is_counted(request) else None
-    if ts is None or _is_told(index, ts, state["requests"], spans):
+    uuid = request.get("id") or f"{state['session']}:{index}"
+    if ts is None or _is_told(uuid, index, ts, state, spans):
         return
     yield Call(
-        uuid=request.get("id") or f"{state['session']}:{index}",
+        uuid=uuid,
         ts=ts,
         session=state["session"],
         model=resolved or named.removeprefix(_OURS),
@@ -182,14 +178,13 @@ def _call(index: int, source: Source, state: dict[str, Any], spans: list[int]) -
     )
 
 
-def _is_told(index: int, ts: int, requests: list[dict[str, Any]], spans: list[int]) -> bool:
+def _is_told(uuid: str, index: int, ts: int, state: dict[str, Any], spans: list[int]) -> bool:
     """Whether the traces have the request; once they had, it stays so, for they forget."""
-    later = (request.get("at") for request in requests[index + 1 :])
-    end = next((at for at in later if at), None)
+    end = next((later["at"] for later in state["requests"][index + 1 :] if later.get("at")), None)
     at = bisect.bisect_left(spans, ts - _EARLY_MS)
     if at < len(spans) and (end is None or spans[at] < end):
-        requests[index]["told"] = True
-    return requests[index].get("told", False)
+        state["told"][uuid] = True
+    return uuid in state["told"]
 
 
 class _Workspace(msgspec.Struct, gc=False):
