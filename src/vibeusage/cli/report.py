@@ -1,0 +1,144 @@
+"""What the assistants on this machine consumed, from their own logs: by day, session, block, model and more.
+
+Dates are days of the zone, both inclusive: 2026-03-31, `today`, `yesterday`, or `7d` for the last seven days. Costs
+are what the tokens cost at list price, which is not what a plan charges.
+"""
+
+import argparse
+import hashlib
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from datetime import UTC, date, datetime, tzinfo
+
+import msgspec
+
+from vibeusage import config, files, paths, terminal
+from vibeusage.cli import report_csv, report_heatmap, report_table
+from vibeusage.errors import ConfigError, StorageError
+from vibeusage.records import blocks, days, heatmap, reports, store, tally
+from vibeusage.records.reports import Query, Report
+
+KINDS = (*days.PERIODS, "sessions", "blocks", *(name for name in reports.GROUPS if name != "sessions"), "heatmap")
+REDACT_KEY = "redact.key"
+DIGITS = 8  # of a redacted name
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add("kind", nargs="?", choices=KINDS, default="daily", metavar="KIND", help=f"{', '.join(KINDS)} (default: daily)")
+    add("--since", metavar="DAY", help="the first day")
+    add("--until", metavar="DAY", help="the last day")
+    add("--provider", "-p", action="append", default=[], metavar="ID", help="only this tool; may be repeated")
+    add("--model", default="", metavar="NAME", help="only models with this in their name, or like this pattern (* ?)")
+    add("--project", default="", metavar="PATH", help="only this folder and all below, or with this in its path")
+    add("--zone", default="", metavar="ZONE", help="whose days, such as Europe/Berlin (default: this machine's)")
+    add("--week-start", choices=("monday", "sunday"), default="monday", help="(default: monday, the ISO week)")
+    add("--by", choices=heatmap.MEASURES, default="tokens", help="what shades a day of the heatmap (default: tokens)")
+    add("--breakdown", "-b", action="store_true", help="a row for each model below each; of models: for each tool")
+    add("--limit", type=_limit, default=0, metavar="N", help="at most N rows: the newest, or the dearest")
+    add("--redact", action="store_true", help="replace sessions, folders, branches and machines by labels")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", "-j", action="store_true", help="print as JSON")
+    form.add_argument("--csv", action="store_true", help="print as CSV, without the total")
+    add("--no-color", action="store_true", help="print without colours")
+
+
+def run(args: argparse.Namespace) -> int:
+    settings, now, zone = config.load(), datetime.now(UTC), days.zone(args.zone)
+    today = now.astimezone(zone).date()
+    query = _query(args, zone, today)
+    with store.open(readonly=True) as opened:
+        report = _report(args, opened, tally.pricer(settings.pricing), query, now)
+    if args.json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        return 0
+    if args.csv:
+        sys.stdout.write(report_csv.as_csv(report))
+        return 0
+    style = terminal.environment_style(sys.stdout, remaining=False, stale_after_s=0, no_color=args.no_color)
+    print(_shown(args, report, query, style, now))
+    return 0
+
+
+def _limit(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows")
+    return int(text)
+
+
+def _query(args: argparse.Namespace, zone: tzinfo, today: date) -> Query:
+    since = days.parse(args.since, today) if args.since else None
+    until = days.parse(args.until, today) if args.until else None
+    if since and until and since > until:
+        raise ConfigError(f"--since {since} is after --until {until}", hint="both days are included")
+    week_start = days.SUNDAY if args.week_start == "sunday" else days.MONDAY
+    if args.kind == "heatmap":
+        until = until or today
+        since = since or heatmap.since(until, week_start)
+    return Query(
+        zone=zone,
+        since=since,
+        until=until,
+        providers=tuple(args.provider),
+        model=args.model,
+        project=args.project,
+        breakdown=args.breakdown,
+        week_start=week_start,
+        names=_redacted() if args.redact else lambda kind, name: name,
+    )
+
+
+def _report(
+    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime
+) -> Report:
+    match args.kind:
+        case "blocks":
+            if args.provider and not {*args.provider} & {*blocks.STARTS_AT}:
+                raise ConfigError(
+                    f"{', '.join(args.provider)}: no five-hour windows are known of it",
+                    hint=f"they are of {' and '.join(blocks.STARTS_AT)}",
+                )
+            now_ms = int(now.timestamp() * 1000)
+            live = blocks.live_windows(now)
+            return blocks.report(opened, pricer, query, now_ms=now_ms, live=live, limit=args.limit)
+        case "heatmap":
+            return heatmap.levelled(reports.periods("daily", opened, pricer, query, limit=args.limit), args.by)
+        case period if period in days.PERIODS:
+            return reports.periods(period, opened, pricer, query, limit=args.limit)
+    return reports.groups(args.kind, opened, pricer, query, limit=args.limit)
+
+
+def _shown(args: argparse.Namespace, report: Report, query: Query, style: terminal.Style, now: datetime) -> str:
+    if args.kind == "heatmap" and query.since and query.until:
+        return report_heatmap.text(
+            report, style, query.since, query.until, measure=args.by, week_start=query.week_start
+        )
+    home = "" if args.redact else os.path.expanduser("~")
+    return report_table.table(report, style, query.zone, home, int(now.timestamp()))
+
+
+def _redacted() -> Callable[[str, str], str]:
+    """Labels that stay the same on this machine, and from which nobody can try out names."""
+    key = _redact_key()
+
+    def label(kind: str, name: str) -> str:
+        told = hashlib.blake2b(f"{kind}\0{name}".encode("utf-8", "replace"), key=key).hexdigest()
+        return f"{kind}-{told[:DIGITS]}" if name else ""
+
+    return label
+
+
+def _redact_key() -> bytes:
+    path = paths.data_dir() / REDACT_KEY
+    known = files.read_private(path)
+    if known and len(known) >= 32:
+        return known[:64]
+    key = secrets.token_bytes(32)
+    try:
+        files.write_private(path, key)
+    except StorageError:
+        print("vibeusage: these labels are for this once only: the data folder takes no file", file=sys.stderr)
+    return key

@@ -1,0 +1,259 @@
+"""Five-hour blocks: the windows in which some plans count, worked out from local records or known from a live quota.
+
+A block of Claude's starts at the full UTC hour of its first call, one of Codex's at its first call; a call more than
+five hours after the start, or after the call before, begins the next. Where a live reset is known, the window that
+ends there is the current one instead. Known wrong: use on another machine or on the web opens a window as well.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from vibeusage import cache
+from vibeusage.models import PeriodType, UsageSnapshot
+from vibeusage.records import days
+from vibeusage.records.reports import Entry, Query, Report, made, row_of
+from vibeusage.records.schema import QUARTER_MS
+from vibeusage.records.store import RollupRow, Store
+from vibeusage.records.tally import DAY_MS, Pricer, Row, by_call, dollars, exactly, instant
+
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+LENGTH_MS = 5 * HOUR_MS
+STARTS_AT = {"claude": HOUR_MS, "codex": 1}  # who has such windows, and what their start is rounded down to (ms)
+GRADES = ((2_000, "normal"), (5_000, "moderate"))  # input and output tokens a minute below which; above: high
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The window that a provider itself reports, its quota in percent used."""
+
+    start_ms: int
+    end_ms: int
+    utilization: float
+
+
+class Block(msgspec.Struct):
+    """[start_ms, end_ms]; a gap has no calls. `last_ms` is the last call's, also when a query takes it not."""
+
+    provider: str
+    start_ms: int
+    end_ms: int
+    entry: Entry = msgspec.field(default_factory=Entry)
+    last_ms: int = 0
+    is_gap: bool = False
+    live: Live | None = None
+
+    def is_active(self, now_ms: int) -> bool:
+        if self.is_gap or now_ms >= self.end_ms:
+            return False
+        return self.live is not None or now_ms - self.last_ms < LENGTH_MS
+
+
+class Current(msgspec.Struct, frozen=True, kw_only=True):
+    """The block of now. Costs are picodollars, None when unknown; burn and projection need two calls.
+
+    `is_estimate`: its borders are worked out from local records; else `utilization` is the live quota in percent.
+    `grade` is that of input and output without the cache: normal, moderate or high.
+    """
+
+    start_ms: int
+    end_ms: int
+    tokens: int
+    cost_pico: int | None
+    state: str
+    is_estimate: bool
+    utilization: float | None = None
+    tokens_per_minute: float | None = None
+    cost_pico_per_hour: int | None = None
+    grade: str = ""
+    projected_tokens: int | None = None
+    projected_cost_pico: int | None = None
+
+
+def live_windows(now: datetime, snapshots: Mapping[str, UsageSnapshot] | None = None) -> dict[str, Live]:
+    """{provider: window} of what is cached of each provider's main account and has not passed."""
+    if snapshots is None:
+        snapshots = cache.snapshots_with_observations(int(now.timestamp()))
+    found = {}
+    for provider in STARTS_AT:
+        snapshot = snapshots.get(provider)
+        for period in snapshot.periods if snapshot else ():
+            is_session = period.period_type == PeriodType.SESSION and period.model is None
+            if is_session and period.resets_at and now < period.resets_at <= now + period.window:
+                end = int(period.resets_at.timestamp() * 1000)
+                length = int(period.window.total_seconds() * 1000)
+                found.setdefault(provider, Live(end - length, end, period.utilization))
+    return found
+
+
+def current(
+    store: Store, pricer: Pricer, now_ms: int, live: Mapping[str, Live] | None = None
+) -> dict[str, Current]:
+    """{provider: block} of those whose block is active; `live` as of `live_windows`."""
+    found = {}
+    for provider in STARTS_AT:
+        reading = Blocks(store, pricer, provider, (live or {}).get(provider))
+        for block in reading.since(now_ms):
+            if block.is_active(now_ms):
+                found[provider] = measured(block, now_ms)
+    return found
+
+
+def report(
+    store: Store, pricer: Pricer, query: Query, *, now_ms: int, live: Mapping[str, Live], limit: int = 0
+) -> Report:
+    """A row for each block that starts on a day of `query`, and for each gap unless only some calls are taken."""
+    known = store.span()
+    first = query.since or (days.of(known[0], query.zone) if known else date.max)
+    found: list[Block] = []
+    for provider in [name for name in STARTS_AT if not query.providers or name in query.providers]:
+        reading = Blocks(store, pricer, provider, live.get(provider), query)
+        for block in reading.since(days.start_ms(first, query.zone)) if first < date.max else ():
+            if first <= days.of(block.start_ms, query.zone) <= (query.until or date.max):
+                found.append(block)
+    is_part = bool(query.model or query.project)
+    shown = [block for block in found if block.entry.parts or not is_part]
+    shown.sort(key=lambda block: (block.start_ms, block.provider))
+    kept = shown[-limit:]
+    rows = [_row(block, now_ms, query) for block in kept]
+    entries = [block.entry for block in kept]
+    return made("blocks", store, pricer, query, rows, entries, hidden=len(shown) - len(kept))
+
+
+def _row(block: Block, now_ms: int, query: Query) -> Row:
+    now = measured(block, now_ms)
+    is_active = block.is_active(now_ms)
+    told = {
+        "starts_at": instant(block.start_ms),
+        "ends_at": instant(block.end_ms),
+        "is_active": is_active,
+        "is_gap": block.is_gap,
+        "is_estimate": now.is_estimate,
+        "utilization": now.utilization,
+        "tokens_per_minute": now.tokens_per_minute,
+        "cost_per_hour": _dollars(now.cost_pico_per_hour),
+        "rate": now.grade or None,
+        "projected_tokens": now.projected_tokens if is_active else None,
+        "projected_cost": _dollars(now.projected_cost_pico) if is_active else None,
+    }
+    key = f"{block.provider}:{instant(block.start_ms):%Y-%m-%dT%H:%M:%SZ}"
+    row = row_of(block.entry, key, query, provider=block.provider, block=told)
+    return msgspec.structs.replace(row, cost=None, cost_state="unknown") if block.is_gap else row
+
+
+def _dollars(pico: int | None) -> str | None:
+    return None if pico is None else dollars(pico)
+
+
+def measured(block: Block, now_ms: int) -> Current:
+    tally = block.entry.total()
+    cost = tally.cost()
+    known: dict[str, Any] = {"utilization": block.live.utilization} if block.live else {}
+    span = tally.last_ms - tally.first_ms if tally.calls else 0
+    if span > 0:
+        rate = tally.tokens * MINUTE_MS / span
+        left = round((block.end_ms - now_ms) / MINUTE_MS)
+        uncached = (tally.input + tally.output) * MINUTE_MS / span
+        known |= {
+            "tokens_per_minute": round(rate, 1),
+            "grade": next((grade for below, grade in GRADES if uncached < below), "high"),
+            "projected_tokens": tally.tokens + round(rate * left),
+        }
+        if cost.amount is not None:
+            known["cost_pico_per_hour"] = cost.amount * HOUR_MS // span
+            known["projected_cost_pico"] = cost.amount + cost.amount * left * MINUTE_MS // span
+    return Current(
+        start_ms=block.start_ms,
+        end_ms=block.end_ms,
+        tokens=tally.tokens,
+        cost_pico=cost.amount,
+        state=cost.state,
+        is_estimate=block.live is None,
+        **known,
+    )
+
+
+class Blocks:
+    """One provider's blocks. All calls decide about borders, those that `query` takes are summed."""
+
+    def __init__(
+        self,
+        store: Store,
+        pricer: Pricer,
+        provider: str,
+        live: Live | None = None,
+        query: Query | None = None,
+    ) -> None:
+        self.store, self.pricer, self.provider, self.live, self.query = store, pricer, provider, live, query
+        self._by = ("folder",) if query and query.project else ()
+        self._rounded_ms = STARTS_AT[provider]
+
+    def since(self, ms: int) -> Iterator[Block]:
+        """The blocks and gaps from the one of `ms` or an earlier one on, the live window last."""
+        known, live = self.store.span(), self.live
+        after = known[1] + 1 if known else 0
+        past = exactly(self.store, self._certain(ms), live.start_ms if live else after, self.provider, by=self._by)
+        yield from self._told_apart(past)
+        if live:
+            block = Block(self.provider, live.start_ms, live.end_ms, live=live)
+            self._add(block, exactly(self.store, live.start_ms, live.end_ms, self.provider, by=self._by))
+            yield block
+
+    def _told_apart(self, rows: Iterable[RollupRow]) -> Iterator[Block]:
+        block = None
+        for quarter in _by_quarter(rows):
+            for piece in self._pieces(quarter, block):
+                first = min(row.first_ms for row in piece)
+                if block is None or first - block.start_ms > LENGTH_MS or first - block.last_ms > LENGTH_MS:
+                    if block:
+                        yield from _ended(block, first)
+                    block = self._begun(first)
+                self._add(block, piece)
+        if block:
+            yield block
+
+    def _begun(self, first_ms: int) -> Block:
+        start = first_ms // self._rounded_ms * self._rounded_ms
+        end = start + LENGTH_MS
+        return Block(self.provider, start, min(end, self.live.start_ms) if self.live else end)
+
+    def _pieces(self, quarter: list[RollupRow], block: Block | None) -> Iterator[list[RollupRow]]:
+        """The quarter's rows together, by call where `block` ends among them."""
+        first, last = min(row.first_ms for row in quarter), max(row.last_ms for row in quarter)
+        if block and first <= block.start_ms + LENGTH_MS < last:
+            for row in by_call(self.store, first, last + 1, self.provider):
+                yield [row]
+        else:
+            yield quarter
+
+    def _add(self, block: Block, rows: Iterable[RollupRow]) -> None:
+        for row in rows:
+            block.last_ms = max(block.last_ms, row.last_ms)
+            if self.query is None or self.query.takes(row):
+                block.entry.add(row, self.pricer.cost(row), (row.model, row.speed))
+
+    def _certain(self, ms: int) -> int:
+        """An instant up to `ms` from which on borders are right: after a long pause, or before all calls."""
+        known, back = self.store.span(), 2 * DAY_MS
+        while known and ms - back > known[0]:
+            last = begin = (ms - back) // QUARTER_MS * QUARTER_MS
+            for row in self.store.rollup(begin, ms, providers=[self.provider]):
+                if row.first_ms - last > LENGTH_MS + QUARTER_MS:  # the margin: a quarter's rows are in no order
+                    return row.quarter_ms
+                last = max(last, row.last_ms)
+            if ms - last > LENGTH_MS:
+                return last // QUARTER_MS * QUARTER_MS + QUARTER_MS
+            back *= 4
+        return min(known[0], ms) if known else ms
+
+
+def _ended(block: Block, next_ms: int) -> Iterator[Block]:
+    yield block
+    if next_ms - block.last_ms > LENGTH_MS:
+        yield Block(block.provider, block.last_ms + LENGTH_MS, next_ms, is_gap=True)
+
+
+def _by_quarter(rows: Iterable[RollupRow]) -> Iterator[list[RollupRow]]:
+    return (list(quarter) for _, quarter in groupby(rows, key=lambda row: row.quarter_ms))

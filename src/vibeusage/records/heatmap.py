@@ -1,0 +1,63 @@
+"""A year of days, each with a level from 1 to 4 by its share of what was consumed; a day without records has none."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+from vibeusage.records import days
+from vibeusage.records.reports import Report
+from vibeusage.records.tally import Row
+
+WEEKS = 53
+MEASURES = ("tokens", "cost")
+
+
+class Facts(NamedTuple):
+    """`streak` is the longest row of days with records."""
+
+    active: int
+    busiest: date | None
+    streak: int
+
+
+def since(until: date, week_start: int) -> date:
+    """The first day of the year that ends with the week of `until`."""
+    return days.first_of("weekly", until, week_start) - timedelta(weeks=WEEKS - 1)
+
+
+def levelled(report: Report, measure: str) -> Report:
+    """A daily report as a heatmap; a quarter of its days is in each level."""
+    sizes = sorted(_size(row, measure) for row in report.rows)
+    borders = [sizes[len(sizes) * quarter // 4] for quarter in (1, 2, 3)] if sizes else []
+    rows = tuple(
+        msgspec.structs.replace(row, level=1 + sum(_size(row, measure) >= border for border in borders))
+        for row in report.rows
+    )
+    return msgspec.structs.replace(report, report="heatmap", rows=rows)
+
+
+def facts(report: Report, measure: str) -> Facts:
+    found = [date.fromisoformat(row.key) for row in report.rows]
+    busiest = max(report.rows, key=lambda row: _size(row, measure), default=None)
+    longest = run = 0
+    for place, day in enumerate(found):
+        run = run + 1 if place and day - found[place - 1] == timedelta(days=1) else 1
+        longest = max(longest, run)
+    return Facts(len(found), date.fromisoformat(busiest.key) if busiest else None, longest)
+
+
+def weeks(first: date, last: date, week_start: int) -> list[list[date | None]]:
+    """Columns of seven days; None outside of [first, last]."""
+    monday = days.first_of("weekly", first, week_start)
+    columns = []
+    while monday <= last:
+        column = [monday + timedelta(days=place) for place in range(7)]
+        columns.append([day if first <= day <= last else None for day in column])
+        monday += timedelta(weeks=1)
+    return columns
+
+
+def _size(row: Row, measure: str) -> Decimal:
+    return Decimal(row.cost or 0) if measure == "cost" else Decimal(row.total_tokens)

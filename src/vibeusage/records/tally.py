@@ -1,0 +1,233 @@
+"""What calls sum up to: counts, money, and a row of a report made of them.
+
+Money is integer picodollars inside and a decimal text in a row; a row's keys are our public JSON.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from vibeusage.models import Instant
+from vibeusage.records import matching, pricing, readers
+from vibeusage.records.pricing import Cost, Prices, Rates
+from vibeusage.records.schema import QUARTER_MS
+from vibeusage.records.store import Record, RollupRow, Store
+from vibeusage.settings import Pricing
+
+DAY_MS = pricing.DAY_MS
+
+
+class Pricer:
+    """Prices, and per provider whether a cost that its logs state counts."""
+
+    def __init__(self, prices: Prices, modes: Mapping[str, str], mode: str | None = None) -> None:
+        """`mode` is for all providers, `modes` for some; without either it is worked out from tokens."""
+        self.prices = prices
+        self._modes, self._mode = modes, mode
+
+    def cost(self, row: RollupRow) -> Cost:
+        """Of rows that are told apart by day at least; the day is the UTC one, as vendors date their prices."""
+        mode = self._mode or self._modes.get(row.provider, "calculate")
+        rates = self.prices.rates(row.model, row.quarter_ms, row.speed, row.prompt_class)
+        return pricing.settle(
+            mode, row.logged_cost if row.logged_calls else None, None if rates is None else _calculated(rates, row)
+        )
+
+
+def _calculated(rates: Rates, row: RollupRow) -> int:
+    return pricing.cost(
+        rates,
+        input=row.input,
+        output=row.output,
+        write_5m=row.write_5m,
+        write_1h=row.write_1h,
+        read=row.read,
+        searches=row.searches,
+    )
+
+
+def pricer(settings: Pricing) -> Pricer:
+    modes = {id: reader.prices for id, reader in readers.load_all().items()}
+    return Pricer(pricing.load(settings), modes, settings.cost_mode)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a report, and the sum of all. `cost` is USD, None when unknown.
+
+    What has a default is left out of the JSON where it says nothing. `cache_read_share`: of the prompt tokens, 0-1.
+    `output_lower_bounds` and `estimates` count messages. `breakdown` has a row for each model (of `models`: for
+    each provider).
+    """
+
+    key: str
+    messages: int
+    input_tokens: int
+    output_tokens: int
+    cache_creation_tokens: int
+    cache_read_tokens: int
+    total_tokens: int
+    cost: str | None
+    cost_state: str
+    label: str = ""
+    cache_read_share: float | None = None
+    models: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    provider: str = ""
+    route: str = ""
+    model: str = ""
+    family: str = ""
+    speed: str = ""
+    session: str = ""
+    project: str = ""
+    branch: str = ""
+    machine: str = ""
+    is_side: bool = False
+    output_lower_bounds: int = 0
+    estimates: int = 0
+    web_searches: int = 0
+    first_at: Instant | None = None
+    last_at: Instant | None = None
+    level: int = 0
+    block: dict[str, Any] | None = None
+    breakdown: tuple["Row", ...] = ()
+
+
+class Tally(msgspec.Struct, gc=False):
+    """Sums of calls; `costs` is the money by its state."""
+
+    calls: int = 0
+    lower_bounds: int = 0
+    estimates: int = 0
+    input: int = 0
+    output: int = 0
+    write: int = 0
+    read: int = 0
+    searches: int = 0
+    first_ms: int = 1 << 62
+    last_ms: int = 0
+    costs: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def tokens(self) -> int:
+        return self.input + self.output + self.write + self.read
+
+    def add(self, row: RollupRow, cost: Cost) -> None:
+        self.calls += row.calls
+        self.lower_bounds += row.lower_bounds
+        self.estimates += row.estimates
+        self.input += row.input
+        self.output += row.output
+        self.write += row.write_5m + row.write_1h
+        self.read += row.read
+        self.searches += row.searches
+        self.first_ms = min(self.first_ms, row.first_ms)
+        self.last_ms = max(self.last_ms, row.last_ms)
+        self.costs[cost.state] = self.costs.get(cost.state, 0) + (cost.amount or 0)
+
+    def merge(self, other: "Tally") -> None:
+        for name in ("calls", "lower_bounds", "estimates", "input", "output", "write", "read", "searches"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.first_ms = min(self.first_ms, other.first_ms)
+        self.last_ms = max(self.last_ms, other.last_ms)
+        for state, amount in other.costs.items():
+            self.costs[state] = self.costs.get(state, 0) + amount
+
+    def cost(self) -> Cost:
+        """0 of nothing, and None where nothing of it is known."""
+        if not self.calls:
+            return Cost(0, "calculated")
+        return pricing.total(Cost(amount, state) for state, amount in self.costs.items())  # ty: ignore[invalid-argument-type]
+
+    def row(self, key: str, **told: Any) -> Row:
+        cost, prompt = self.cost(), self.input + self.write + self.read
+        return Row(
+            key=key,
+            messages=self.calls,
+            input_tokens=self.input,
+            output_tokens=self.output,
+            cache_creation_tokens=self.write,
+            cache_read_tokens=self.read,
+            total_tokens=self.tokens,
+            cost=None if cost.amount is None else dollars(cost.amount),
+            cost_state=cost.state,
+            cache_read_share=round(self.read / prompt, 4) if prompt else None,
+            output_lower_bounds=self.lower_bounds,
+            estimates=self.estimates,
+            web_searches=self.searches,
+            first_at=instant(self.first_ms) if self.calls else None,
+            last_at=instant(self.last_ms) if self.calls else None,
+            **told,
+        )
+
+
+def merged(tallies: Iterable[Tally]) -> Tally:
+    whole = Tally()
+    for tally in tallies:
+        whole.merge(tally)
+    return whole
+
+
+def dollars(pico: int) -> str:
+    """Exact, with two digits behind the point at least: `12.34`, `0.034815`."""
+    whole, _, part = f"{Decimal(pico).scaleb(-12):f}".partition(".")
+    return f"{whole}.{part.rstrip('0'):0<2}"
+
+
+def instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def is_unpriced(row: RollupRow, cost: Cost) -> bool:
+    """Whether somebody should hear that it has no price."""
+    return cost.state == "unknown" and not matching.is_silent(row.model)
+
+
+def exactly(
+    store: Store, since_ms: int, until_ms: int, provider: str, *, by: tuple[str, ...] = ()
+) -> Iterator[RollupRow]:
+    """The rows of [since, until) in the order of time: whole quarters, and what lies in parts of one by call."""
+    first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
+    if first > last:
+        yield from by_call(store, since_ms, until_ms, provider)
+        return
+    yield from by_call(store, since_ms, first, provider)
+    yield from store.rollup(first, last, providers=[provider], by=by) if first < last else ()
+    yield from by_call(store, last, until_ms, provider)
+
+
+def by_call(store: Store, since_ms: int, until_ms: int, provider: str) -> Iterator[RollupRow]:
+    if since_ms < until_ms:
+        yield from map(_of_call, store.calls(since_ms, until_ms, provider=provider))
+
+
+def _of_call(record: Record) -> RollupRow:
+    call = record.call
+    return RollupRow(
+        quarter_ms=call.ts // QUARTER_MS * QUARTER_MS,
+        provider=record.provider,
+        model=call.model,
+        model_provider=call.served_by,
+        speed=call.speed,
+        prompt_class=pricing.prompt_class(call.input + call.write + call.read),
+        session_id=call.session,
+        session_is_side=call.kind == "subagent" or call.rank > 0,
+        folder=call.folder,
+        branch=call.branch,
+        machine=record.machine,
+        calls=1,
+        lower_bounds=int("lower_bound" in call.notes),
+        estimates=int(call.kind == "estimate"),
+        input=call.input,
+        output=call.output,
+        write_5m=call.write - call.write_1h,
+        write_1h=call.write_1h,
+        read=call.read,
+        searches=call.searches,
+        logged_cost=call.cost or 0,
+        logged_calls=int(call.cost is not None),
+        first_ms=call.ts,
+        last_ms=call.ts,
+    )
