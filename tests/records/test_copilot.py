@@ -216,6 +216,25 @@ def test_a_crashed_run_leaves_an_estimate_of_its_output_and_a_shutdown_replaces_
     assert feed(READERS, path, size=1).counts() == feed(READERS, path).counts() == wanted
 
 
+@pytest.mark.parametrize("is_open", [True, False], ids=["in use", "closed"])
+def test_the_store_is_asked_with_its_log_and_nothing_is_left_beside_it(home, is_open):
+    path = store(home)
+    writer = sqlite3.connect(path)
+    writer.execute("PRAGMA journal_mode = WAL")
+    names = ", ".join(ROW)
+    writer.execute(
+        f"INSERT INTO assistant_usage_events ({names}) VALUES ({', '.join('?' * len(ROW))})", [*ROW.values()]
+    )
+    writer.commit()
+    if not is_open:
+        writer.close()
+    before = {found.name for found in home.iterdir()}
+    rolled = events(home, start(), shutdown("09:10:00.000"))
+    assert feed(READERS, rolled).skipped == {"in a better source": 1}
+    assert {found.name for found in home.iterdir()} == before | {"session-state"}
+    writer.close()
+
+
 def test_no_estimate_is_made_where_the_store_was_in_use_by_then(home):
     store(home, {"created_at": "2026-10-03 08:00:00", "session_id": "another"})
     assert feed(READERS, events(home, start(), said("09:01:00.000", 70))).calls == {}

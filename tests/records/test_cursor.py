@@ -121,10 +121,12 @@ def test_the_folder_is_that_of_the_workspace_which_lists_the_conversation(user):
     workspace.mkdir(parents=True)
     (workspace / "workspace.json").write_text('{"folder":"file:///home/ana/my%20shop"}')
     with sqlite3.connect(workspace / "state.vscdb") as opened:
+        opened.execute("PRAGMA journal_mode = WAL")
         opened.execute("CREATE TABLE ItemTable (key, value)")
         listed = '{"allComposers":[{"composerId":"c1"}]}'
         opened.execute("INSERT INTO ItemTable VALUES ('composer.composerData', ?)", (listed,))
     opened.close()
+    before = set(workspace.iterdir())
     broken = user / "workspaceStorage" / "78"
     broken.mkdir()
     (broken / "workspace.json").write_text('{"folder":"file:///elsewhere"}')
@@ -133,6 +135,7 @@ def test_the_folder_is_that_of_the_workspace_which_lists_the_conversation(user):
         "b1": "/home/ana/my shop",
         "b2": "",
     }
+    assert set(workspace.iterdir()) == before
 
 
 def test_a_database_of_another_shape_is_nothing_new(user):

@@ -109,11 +109,14 @@ def oldest(home: Path) -> int | None:
 
 
 def ask(path: Path, sql: str, *args: str) -> list[tuple[Any, ...]]:
-    """[] where there is no such file or table; where no lock can be had, as it stands without its journal."""
+    """[] where there is no such file or table; raises OSError when it cannot be read.
+
+    A database without a log is read as a file: opening it as a database would leave a log and its index there.
+    """
     problem: sqlite3.Error | None = None
-    for mode in ("mode=ro", "mode=ro&immutable=1") if path.is_file() else ():
+    for mode in _modes(path) if path.is_file() else ():
         try:
-            address = f"{path.absolute().as_uri()}?{mode}"
+            address = f"{path.absolute().as_uri()}?mode=ro{mode}"
             with contextlib.closing(sqlite3.connect(address, uri=True, timeout=2.0)) as connection:
                 return connection.execute(sql, args).fetchall()
         except sqlite3.DatabaseError as exc:
@@ -123,3 +126,10 @@ def ask(path: Path, sql: str, *args: str) -> list[tuple[Any, ...]]:
     if problem:
         raise OSError(f"{path} cannot be read: {problem}") from problem
     return []
+
+
+def _modes(path: Path) -> tuple[str, ...]:
+    """How to open it, in this order; the second where a writer came between, or no lock can be had."""
+    log = path.with_name(f"{path.name}-wal")
+    has_log = log.is_file() and log.stat().st_size > 0
+    return ("", "&immutable=1") if has_log else ("&immutable=1", "")

@@ -117,7 +117,9 @@ def _folders(path: Path) -> dict[str, str]:
 
 
 def _listed(path: Path) -> list[str]:
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)) as database:
+    """The conversations of a workspace, as its database stands: nothing is locked or left there for a name."""
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
         row = database.execute(_COMPOSERS).fetchone()
     listed = msgspec.json.decode(row[0], type=_Composers).all_composers if row else None
     return [one.composer_id for one in listed or ()]
