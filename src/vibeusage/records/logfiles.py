@@ -85,7 +85,7 @@ def _seen(
     if not stat.S_ISREG(info.st_mode):
         return refused(path, "a link" if stat.S_ISLNK(info.st_mode) else "no regular file")
     size, mtime_ns = info.st_size, info.st_mtime_ns
-    if isinstance(reader.form, Database):
+    if isinstance(reader.form_of(path), Database):
         with contextlib.suppress(OSError):
             log = os.lstat(f"{path}-wal")
             size, mtime_ns = size + log.st_size, max(mtime_ns, log.st_mtime_ns)

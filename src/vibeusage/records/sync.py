@@ -182,7 +182,7 @@ class _Job:
         for reader, roots in readers:
             self.roots |= {os.fspath(root): None for root in roots if os.path.exists(root)}
             for seen in logfiles.listed(reader, roots, self._refuse):
-                form = reader.also.get(os.path.splitext(seen.path)[1], reader.form)
+                form = reader.form_of(seen.path)
                 found.setdefault(seen.path, _File(seen, form, reader.parser))
         return found
 

@@ -4,7 +4,10 @@ import importlib
 
 from vibeusage.records.readers.spec import Reader
 
-MODULES: tuple[str, ...] = ("claude_code", "codex")
+MODULES: tuple[str, ...] = (
+    *("claude_code", "codex", "continue_dev", "cline", "opencode", "amp", "pi", "droid", "goose", "zcode", "vibe"),
+    *("hermes", "codebuff"),
+)
 
 
 def load_all() -> dict[str, Reader]:

@@ -4,6 +4,7 @@ A reader never writes, never keeps text of a conversation, and is given whole co
 end, documents, or one read transaction of a database.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -139,5 +140,8 @@ class Reader(msgspec.Struct, frozen=True, kw_only=True):
     roots: Callable[[Places], list[Path]]
     find: Callable[[Path], Iterator[Path]]
     form: Lines | Document | Database
-    also: dict[str, Document] = {}
+    also: dict[str, Lines | Document | Database] = {}
     prices: str = "calculate"  # or "auto": the log's own cost where it states one
+
+    def form_of(self, path: str) -> Lines | Document | Database:
+        return self.also.get(os.path.splitext(path)[1], self.form)
