@@ -189,7 +189,7 @@ def test_g1_a_kill_at_any_instant_costs_no_call_and_counts_none_twice(projects, 
         assert is_whole(path), f"seed {seed}"
         ran(command)
         assert everything(path) == expected, f"seed {seed}"
-    assert landed > 0
+    assert landed > instants // 2
 
 
 @pytest.fixture
@@ -581,7 +581,7 @@ def test_g10_two_gigabytes_take_the_memory_that_a_few_megabytes_take(projects, p
         for copy in range(3):
             os.link(projects / f"{number}.jsonl", projects / f"{number}-{copy}.jsonl")
     size = sum(each.stat().st_size for each in projects.iterdir())
-    assert size > 2 << 30
+    assert size > 2_000_000_000
     done = ran(child())
     assert done["result"]["providers"][0]["added"] == calls
     assert done["result"]["providers"][0]["bytes"] == size
