@@ -90,7 +90,7 @@ _vibeusage_prompt() {
 _vibeusage_complete() {
   local words='' IFS=$' \t\n'
   case $COMP_CWORD-${COMP_WORDS[1]} in
-    1-*) words='usage line harvest refresh auth key status doctor config cache init install uninstall demo
+    1-*) words='usage line harvest refresh auth key status doctor report records config cache init install uninstall demo
       claude codex copilot cursor gemini' ;;
     *-usage | *-refresh | *-status | 2-auth | 2-key) words='claude codex copilot cursor gemini' ;;
     2-install | 2-uninstall) words='zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd' ;;

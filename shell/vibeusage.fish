@@ -112,7 +112,7 @@ function _vibeusage_wrap # once, at the first prompt: by then config.fish and th
         end
     end
 end
-builtin complete -c vibeusage -f -n __fish_use_subcommand -a 'usage line harvest refresh auth key status doctor config cache init install uninstall demo
+builtin complete -c vibeusage -f -n __fish_use_subcommand -a 'usage line harvest refresh auth key status doctor report records config cache init install uninstall demo
     claude codex copilot cursor gemini'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from usage refresh auth key status' -a 'claude codex copilot cursor gemini'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from install uninstall' -a 'zsh bash fish tmux starship

@@ -182,7 +182,7 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
         gone += [
             *_listed("segments"),
             *_listed("status"),
-            *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json"))),
+            *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json", "costs.tsv"))),
         ]
     for path in gone:
         _remove(path)
@@ -263,7 +263,7 @@ def _schema(data: bytes | None) -> int:
 
 def _inputs() -> list[tuple]:
     """What identifies every file that `line.tsv` is compiled from."""
-    watched = [*_listed("snapshots", ".json"), paths.cache_dir() / "gates.json"]
+    watched = [*_listed("snapshots", ".json"), *(paths.cache_dir() / name for name in ("gates.json", "costs.tsv"))]
     seen: list[tuple] = [("config", config.stamp())]
     for path in watched:
         with contextlib.suppress(OSError):
@@ -289,10 +289,29 @@ def _line_text(*, nobody_to_ask: bool) -> str:
         if extra := merge.overage_row(snapshot.overage, snapshot):
             periods["Extra usage"] = extra
         rows.append(table.period_rows({account: periods}))
+    costs_due_at, costs = _costs()
+    rows += costs
     hidden = [account for account in gate.load() if not shown.is_shown(account, settings)]
     due = (cachefiles.NEVER, 0) if nobody_to_ask else (gate.next_due_at(hidden), gate.first_asked_at(hidden))
+    if costs_due_at is not None:
+        due = (min(due[0], costs_due_at), due[1])
     head = table.row(table.LINE_MAGIC, table.VERSION, stamp, *due)
     return head + "".join(rows)
+
+
+def costs_due_at() -> int | None:
+    """When the logs are to be looked at again (epoch seconds); None when nobody ever has."""
+    return _costs()[0]
+
+
+def _costs() -> tuple[int | None, list[str]]:
+    """What a sync has prepared for the line: when to look again, and the rows of what was spent."""
+    text = (files.read_private(paths.cache_dir() / "costs.tsv") or b"").decode("utf-8", "replace")
+    first, *rows = text.splitlines(keepends=True) or [""]
+    magic, version, due_at = [*first.rstrip("\n").split("\t"), "", ""][:3]
+    if magic != table.COSTS_MAGIC or version != table.VERSION or not due_at.isdecimal():
+        return None, []
+    return int(due_at[:12]), [row for row in rows if row.startswith("cost\t")]
 
 
 def _settings(settings: config.Config):

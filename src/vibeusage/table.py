@@ -9,6 +9,7 @@ Instants are integer epoch seconds (0 = unknown), windows seconds (0 = unknown),
 
 VERSION = "1"
 LINE_MAGIC = "vibeusage-line"
+COSTS_MAGIC = "vibeusage-costs"
 OBSERVATION_MAGIC = "vibeusage-observation"
 SESSIONS_KEPT = 32
 FUTURE_S = 300

@@ -18,6 +18,8 @@ COMMANDS = {
     "key": "list, set, move or delete the secrets vibeusage keeps",
     "status": "show what the providers' own status pages say",
     "doctor": "tell what is wrong and what to do, safe to paste",
+    "report": "what was consumed and what it cost, by day, month, model, project and more",
+    "records": "read the assistants' own logs into the store",
     "config": "show, change or reset the settings",
     "cache": "show or clear what is stored",
     "init": "print the line for a shell's rc file",

@@ -6,14 +6,12 @@ import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import msgspec
 
-from vibeusage import paths, terminal
+from vibeusage import config, paths, terminal
 from vibeusage.errors import ConfigError
-from vibeusage.records import readers, store, sync
-from vibeusage.records.readers.spec import Places
+from vibeusage.records import background, readers, store, sync
 from vibeusage.records.store import Counts
 from vibeusage.records.sync import ProviderSync, SyncResult
 from vibeusage.terminal import plain
@@ -42,13 +40,21 @@ def run(args: argparse.Namespace) -> int:
 def _sync(providers: list[str], *, full: bool, quiet: bool, as_json: bool) -> int:
     known = readers.load_all()
     _check(providers, known)
-    places = Places(environ=os.environ, home=Path.home(), platform=sys.platform)
+    settings = config.load()
     with _Progress(quiet=quiet) as progress:
-        result = sync.run(known.values(), places, providers=providers, full=full, on_progress=progress.draw)
+        result = sync.run(
+            known.values(),
+            background.here(),
+            providers=providers,
+            roots=background.roots(settings),
+            full=full,
+            on_progress=progress.draw,
+        )
     if result is None:
         if not quiet:
             print("another sync is running, and will do", file=sys.stderr)
         return 0
+    background.store_costs(settings, int(time.time()))
     if as_json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(result)}).decode() + "\n")
     elif not quiet:

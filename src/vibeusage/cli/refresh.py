@@ -1,7 +1,9 @@
 """Ask the providers and store what they say; what fails keeps its last good numbers."""
 
 import argparse
+import contextlib
 import sys
+import time
 
 import msgspec
 
@@ -22,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     outcomes = refresh(args.provider, if_due=args.if_due) or []
+    if args.if_due and not args.provider:
+        _read_records()
     if args.json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, "outcomes": outcomes}).decode() + "\n")
     elif not args.quiet:
@@ -31,6 +35,15 @@ def run(args: argparse.Namespace) -> int:
         for sentence in dict.fromkeys(_reason(outcome) for outcome in outcomes if outcome.error):
             print(sentence, file=sys.stderr)
     return exit_code(outcomes)
+
+
+def _read_records() -> None:
+    """What the assistants' own logs say is new, where it is time; a trouble of theirs is not the quotas'."""
+    from vibeusage import config
+    from vibeusage.records import background
+
+    with contextlib.suppress(StorageError):
+        background.run_if_due(config.load(), int(time.time()))
 
 
 def exit_code(outcomes: list[FetchOutcome]) -> int:
