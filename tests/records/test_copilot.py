@@ -255,6 +255,13 @@ def test_the_store_s_run_is_not_rolled_up_and_an_earlier_one_is(home):
     assert feed(READERS, log_file).skipped == {"in a better source": 1}
 
 
+def test_a_run_after_the_store_s_is_rolled_up(home):
+    store(home, {})
+    second = shutdown("10:10:00.000", counts=(12_000, 600, 9000, 600), requests=6)
+    path = events(home, start(), shutdown("09:10:00.000"), start("10:00:00.000", "session.resume"), second)
+    assert feed(READERS, path).counts() == {f"{S}:1": (900, 200, 100, 2000)}
+
+
 @pytest.mark.parametrize("there", [(0, 1, 2), (1, 2), (0, 2), (0, 1), (0,), (1,), (2,)], ids=str)
 def test_a_request_that_several_sources_tell_counts_once_in_any_order(home, there):
     write = (

@@ -67,6 +67,9 @@ def test_a_message_is_one_call_with_everything_that_its_lines_know(chats):
     [
         pytest.param(counted(), (2000, 420, 0, 7000), (), id="cached within input"),
         pytest.param(counted(input=2000, total=9420), (2000, 420, 0, 7000), ("disjoint",), id="cached beside input"),
+        pytest.param(
+            counted(input=8000, total=15_420), (8000, 420, 0, 7000), ("disjoint",), id="the total says beside"
+        ),
         pytest.param(counted(input=2000, total=0), (2000, 420, 0, 7000), ("disjoint",), id="more cached than input"),
         pytest.param(counted(tool=50, total=9470), (2050, 420, 0, 7000), (), id="tool tokens are fed"),
         pytest.param(counted(cached=0, thoughts=0, total=9120), (9000, 120, 0, 0), (), id="neither cache nor thoughts"),
@@ -85,15 +88,20 @@ def test_the_total_tells_which_count_holds_which(chats, tokens, counts, notes):
 
 def test_a_checkpoint_repeats_messages_and_what_was_rewound_was_paid_for(chats):
     one, two = message("message-0001", counted()), message("message-0002", counted(1000, 10, 0, 0, 0, 1010))
+    three = message("message-0003", counted(5, 5, 0, 0, 0, 10))
     path = lines(
         chats / "session-1.jsonl",
         HEADER,
         one,
-        {"$set": {"lastUpdated": AT, "messages": [one, {"id": "u", "type": "user", "content": CANARY}]}},
+        {"$set": {"lastUpdated": AT, "messages": [one, {"id": "u", "type": "user", "content": CANARY}, three]}},
         two,
         {"$rewindTo": "message-0001"},
     )
-    assert feed(READER, path).counts() == {"message-0001": (2000, 420, 0, 7000), "message-0002": (1000, 10, 0, 0)}
+    assert feed(READER, path).counts() == {
+        "message-0001": (2000, 420, 0, 7000),
+        "message-0002": (1000, 10, 0, 0),
+        "message-0003": (5, 5, 0, 0),
+    }
 
 
 def test_a_resumed_document_and_the_lines_beside_it_are_the_same_calls_in_any_order(chats):
@@ -115,6 +123,12 @@ def test_a_subagent_belongs_to_its_parent(chats):
     path = lines(chats / "parent-id" / "child.jsonl", {**HEADER, "kind": "subagent"}, message(tokens=counted()))
     call = feed(READER, path).calls["message-0002"]
     assert (call.session, call.kind, call.rank, call.data) == ("parent-id", "subagent", 1, {"agent": "ab12-session"})
+
+
+def test_a_subagent_beside_its_parent_is_known_by_its_header(chats):
+    path = lines(chats / "session-2.jsonl", {**HEADER, "kind": "subagent"}, message(tokens=counted()))
+    call = feed(READER, path).calls["message-0002"]
+    assert (call.session, call.kind, call.rank) == ("ab12-session", "subagent", 1)
 
 
 @pytest.mark.parametrize("told", ["root", "header", "name", "hash"])

@@ -85,7 +85,7 @@ def test_the_model_is_what_is_known_of_it(session, meta, models, summary, model)
 @pytest.mark.parametrize(
     ("found", "skipped"),
     [
-        (turn(kind="agent_message_chunk"), {}),
+        ({**turn(kind="usage_update"), "after": "turn_completed"}, {}),
         (turn(0, 0, 0), {}),
         ({**turn(agentTimestampMs=None), "timestamp": None}, {"no time": 1}),
         ({"params": {"text": '"turn_completed"'}}, {}),

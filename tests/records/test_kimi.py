@@ -142,8 +142,9 @@ def test_a_session_that_kimi_code_took_over_is_read_there_only(tmp_path, cli, pr
         (status(counts=(0, 0, 0, 0)), {}),
         (status(at=None), {"no time": 1}),
         (status(at=1.0), {"too old": 1}),
+        ({**status(), "message": {**status()["message"], "type": "TurnEnd"}}, {}),
     ],
-    ids=["no counts yet", "all zero", "no time", "too old"],
+    ids=["no counts yet", "all zero", "no time", "too old", "another message"],
 )
 def test_what_is_no_call_is_left_out(cli, line, skipped):
     fed = feed(READER, lines(cli / "wire.jsonl", line))

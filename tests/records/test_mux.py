@@ -20,7 +20,9 @@ def message(name: str | None = ID, prompt=9500, cached=7000, written=500, output
 
 
 def test_a_message_is_a_call(tmp_path):
-    assert feed(READER, lines(tmp_path / "ws1" / "chat.jsonl", message(role="user"), message())).calls == {
+    assert feed(
+        READER, lines(tmp_path / "ws1" / "chat.jsonl", message("user-1791014400000-x0", role="user"), message())
+    ).calls == {
         ID: Call(
             uuid=ID,
             ts=1_791_014_406_000,
