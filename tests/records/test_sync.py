@@ -389,6 +389,19 @@ def test_a_mistake_of_a_reader_costs_one_file_and_quotes_nothing(logs, db, synce
     assert totals(db) == {"1": 1, "2": 1, "3": 1}
 
 
+@pytest.mark.parametrize("what", ["roots", "find"])
+def test_a_mistake_in_the_search_costs_one_reader(logs, db, synced, what):
+    def mistaken(_: Any) -> Any:
+        raise KeyError("the secret plan")
+
+    written(logs / "a.jsonl", line("1"))
+    broken = reader(roots=mistaken) if what == "roots" else reader(find=mistaken)
+    found = synced(broken, LINES)
+    (error,) = found.errors
+    assert (error.path, error.error.partition(":")[0]) == ("", "KeyError at test_sync.py")
+    assert totals(db) == {"1": 1}
+
+
 def test_a_file_that_cannot_be_opened_is_tried_again(logs, db, synced, monkeypatch):
     path = written(logs / "a.jsonl", line("1"))
     real = os.open

@@ -127,7 +127,7 @@ def sync(
     for provider, its_readers in of_provider.items():
         job = _Job(provider, into, machine or socket.gethostname(), on_progress)
         own = (roots or {}).get(provider)
-        job.run([(reader, own or reader.roots(places)) for reader in its_readers], full=full)
+        job.run([(reader, lambda reader=reader, own=own: own or reader.roots(places)) for reader in its_readers], full=full)
         results.append(job.result)
     return SyncResult(tuple(results))
 
@@ -164,7 +164,7 @@ class _Job:
         self.total = 0
         self.roots: dict[str, None] = {}
 
-    def run(self, readers: Iterable[tuple[Reader, Sequence[Path]]], *, full: bool) -> None:
+    def run(self, readers: Iterable[tuple[Reader, Callable[[], Sequence[Path]]]], *, full: bool) -> None:
         known = self.store.sources(self.provider)
         found = self._found(readers)
         new = [file for path, file in found.items() if full or not _is_known(file, known.get(path))]
@@ -176,14 +176,19 @@ class _Job:
         self._mark_gone(known, found)
         self._flush()
 
-    def _found(self, readers: Iterable[tuple[Reader, Sequence[Path]]]) -> dict[str, _File]:
+    def _found(self, readers: Iterable[tuple[Reader, Callable[[], Sequence[Path]]]]) -> dict[str, _File]:
         """Every file by its path; the first of several readers that claim one has it."""
         found: dict[str, _File] = {}
-        for reader, roots in readers:
+        for reader, find_roots in readers:
+            try:
+                roots = _guarded(find_roots)
+                listed = _guarded(lambda reader=reader, roots=roots: logfiles.listed(reader, roots, self._refuse))
+            except _ReaderFailed as exc:
+                self.result.errors.append(FileError("", str(exc)))
+                continue
             self.roots |= {os.fspath(root): None for root in roots if os.path.exists(root)}
-            for seen in logfiles.listed(reader, roots, self._refuse):
-                form = reader.form_of(seen.path)
-                found.setdefault(seen.path, _File(seen, form, reader.parser))
+            for seen in listed:
+                found.setdefault(seen.path, _File(seen, reader.form_of(seen.path), reader.parser))
         return found
 
     def _refuse(self, path: str, reason: str) -> None:
