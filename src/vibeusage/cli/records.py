@@ -45,12 +45,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _sync(providers: list[str], *, full: bool, quiet: bool, as_json: bool) -> int:
-    known = readers.load_all()
-    _check(providers, known)
+    known = readers.every()
+    _check(providers, {reader.id for reader in known})
     settings = config.load()
     with _Progress(quiet=quiet) as progress:
         result = sync.run(
-            known.values(),
+            known,
             background.here(),
             providers=providers,
             roots=background.roots(settings),

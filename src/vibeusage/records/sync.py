@@ -126,8 +126,7 @@ def sync(
     results = []
     for provider, its_readers in of_provider.items():
         job = _Job(provider, into, machine or socket.gethostname(), on_progress)
-        own = (roots or {}).get(provider)
-        job.run([(reader, lambda reader=reader, own=own: own or reader.roots(places)) for reader in its_readers], full=full)
+        job.run(its_readers, places, (roots or {}).get(provider, ()), full=full)
         results.append(job.result)
     return SyncResult(tuple(results))
 
@@ -164,9 +163,9 @@ class _Job:
         self.total = 0
         self.roots: dict[str, None] = {}
 
-    def run(self, readers: Iterable[tuple[Reader, Callable[[], Sequence[Path]]]], *, full: bool) -> None:
+    def run(self, readers: Iterable[Reader], places: Places, roots: Sequence[Path], *, full: bool) -> None:
         known = self.store.sources(self.provider)
-        found = self._found(readers)
+        found = self._found(readers, places, roots)
         new = [file for path, file in found.items() if full or not _is_known(file, known.get(path))]
         self.result.files = len(found)
         self.result.unchanged = len(found) - len(new)
@@ -176,12 +175,12 @@ class _Job:
         self._mark_gone(known, found)
         self._flush()
 
-    def _found(self, readers: Iterable[tuple[Reader, Callable[[], Sequence[Path]]]]) -> dict[str, _File]:
+    def _found(self, readers: Iterable[Reader], places: Places, named: Sequence[Path]) -> dict[str, _File]:
         """Every file by its path; the first of several readers that claim one has it."""
         found: dict[str, _File] = {}
-        for reader, find_roots in readers:
+        for reader in readers:
             try:
-                roots = _guarded(find_roots)
+                roots = named or _guarded(lambda reader=reader: reader.roots(places))
                 listed = _guarded(lambda reader=reader, roots=roots: logfiles.listed(reader, roots, self._refuse))
             except _ReaderFailed as exc:
                 self.result.errors.append(FileError("", str(exc)))
