@@ -5,7 +5,7 @@ import re
 import pytest
 
 from vibeusage import cli, paths, providers, timers
-from vibeusage.cli import uninstall
+from vibeusage.cli import report, uninstall
 from vibeusage.line import TARGETS
 
 
@@ -19,5 +19,5 @@ def test_every_command_provider_and_target_is_completed_and_nothing_else(shell):
     }
     pattern = {"bash": lists["words='"], "zsh": lists["compadd --"], "fish": lists["complete"]}[shell]
     offered = {word for found in re.findall(pattern, text) for word in found.replace("\\", " ").split()}
-    known = {*cli.COMMANDS, *providers.IDS, *TARGETS, *uninstall.TARGETS, *timers.TARGETS}
+    known = {*cli.COMMANDS, *providers.IDS, *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS}
     assert offered == known

@@ -169,6 +169,10 @@ DOCUMENTS = [
     pytest.param(["config", "show", "--json"], "config", id="config"),
     pytest.param(["config", "path", "--json"], "paths", id="config path"),
     pytest.param(["line", "json"], "line", id="line"),
+    pytest.param(["report", "--json"], "report", id="report"),
+    pytest.param(["report", "blocks", "--json"], "report", id="report of blocks"),
+    pytest.param(["records", "sync", "--json"], "records-sync", id="records sync"),
+    pytest.param(["records", "show", "--json"], "records-show", id="records show"),
 ]
 
 

@@ -22,7 +22,7 @@ def run_if_due(settings: Config, now: int) -> bool:
     due_at = cache.costs_due_at()
     if due_at is not None and now < due_at <= now + _interval_s(settings):  # later than that, a clock has jumped
         return False
-    chosen = [reader for reader in readers.load_all().values() if options(settings, reader.id).mode != "manual"]
+    chosen = [reader for reader in readers.every() if options(settings, reader.id).mode != "manual"]
     sync.run(chosen, here(), roots=roots(settings), wait_s=0)
     store_costs(settings, now)
     return True

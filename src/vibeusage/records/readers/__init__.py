@@ -1,20 +1,24 @@
-"""The readers: one module per id, each with one `READER` or several `READERS` of one format."""
+"""The readers: one module per format, each with one `READER`, or with several `READERS`."""
 
 import importlib
 
 from vibeusage.records.readers.spec import Reader
 
 MODULES: tuple[str, ...] = (
-    *("claude_code", "codex", "continue_dev", "cline", "opencode", "amp", "pi", "droid", "goose", "zcode", "vibe"),
-    *("hermes", "codebuff"),
+    *("claude_code", "codex", "gemini", "copilot", "cursor", "continue_dev", "cline", "opencode", "amp", "qwen"),
+    *("pi", "kimi", "mux", "grok", "droid", "goose", "zcode", "vibe", "hermes", "codebuff"),
 )
 
 
-def load_all() -> dict[str, Reader]:
-    """{id: reader} of every format we know."""
-    found: dict[str, Reader] = {}
+def every() -> tuple[Reader, ...]:
+    """All readers; a provider that keeps its calls in several places has several."""
+    found: list[Reader] = []
     for name in MODULES:
         module = importlib.import_module(f"vibeusage.records.readers.{name}")
-        for reader in getattr(module, "READERS", None) or (module.READER,):
-            found[reader.id] = reader
-    return found
+        found += getattr(module, "READERS", None) or (module.READER,)
+    return tuple(found)
+
+
+def load_all() -> dict[str, Reader]:
+    """{id: its first reader} of every provider that is known."""
+    return {reader.id: reader for reader in reversed(every())}

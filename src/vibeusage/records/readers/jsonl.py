@@ -7,6 +7,7 @@
 `Instant`. What is not JSON is counted as skipped and gives None; a field of the wrong type never loses its line.
 """
 
+import json
 import os
 import re
 import types
@@ -60,8 +61,8 @@ def decoded(line: bytes, decoder: msgspec.json.Decoder[T], source: Source) -> T 
 
 def _tolerant(line: bytes, decoder: msgspec.json.Decoder[T], source: Source) -> T | None:
     try:
-        value = msgspec.json.decode(line.decode(errors="replace"))
-    except (msgspec.MsgspecError, RecursionError):
+        value = json.loads(line.decode(errors="replace"), strict=False)  # takes half of a cut emoji, too
+    except (ValueError, RecursionError):
         source.skip("not JSON")
         return None
     found = mended(value, decoder.type)
@@ -88,7 +89,7 @@ def _scalar(value: Any, wanted: Any) -> Any:
         return count(value)
     if wanted is datetime:
         at = millis(value)
-        return datetime.fromtimestamp(at / 1000, UTC) if at is not None and at < 1 << 47 else None
+        return datetime.fromtimestamp(at / 1000, UTC) if at is not None and 0 < at < 1 << 47 else None
     if wanted is str and type(value) is int:
         return str(value)
     try:

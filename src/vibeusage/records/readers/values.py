@@ -30,7 +30,7 @@ def count(value: Any) -> int | None:
     if isinstance(value, str):
         try:
             value = float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     if not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
         return None
@@ -47,9 +47,9 @@ def millis(value: Any) -> int | None:
         return _from_text(value)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    if isinstance(value, bool) or not number > 0:
+    if isinstance(value, bool) or not 0 < number < 1e20:
         return None
     scale = 1000 if number < 1e11 else 1 if number < 1e14 else 0.001 if number < 1e17 else 1e-6
     return int(number * scale)
