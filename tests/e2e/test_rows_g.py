@@ -19,7 +19,7 @@ import pytest
 from e2e import faults
 
 from vibeusage.errors import StorageError
-from vibeusage.records import disk, schema, store, sync
+from vibeusage.records import disk, rollup, schema, store, sync
 from vibeusage.records.readers import claude_code
 from vibeusage.records.readers.spec import Places
 from vibeusage.records.sync import SyncResult
@@ -142,7 +142,7 @@ def tree(projects: Path, *, files: int, calls: int) -> None:
 def everything(path: Path) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """The calls and both sums."""
     with store.open(path, readonly=True) as opened:
-        parts = (opened.calls(), opened.rollup(by=store.BY), opened.rollup())
+        parts = (opened.calls(), opened.rollup(by=rollup.BY), opened.rollup())
         found = tuple(sorted(msgspec.json.encode(each) for each in part) for part in parts)
     return found[0], found[1], found[2]
 
@@ -164,7 +164,7 @@ def is_whole(path: Path) -> bool:
         database.close()
 
 
-SUMS = ("rollup", "rollup_models")
+SUMS = ("rollup", "rollup_models", "rollup_days")
 
 
 @pytest.mark.parametrize("instants", [10, pytest.param(200, marks=pytest.mark.slow)])
@@ -643,7 +643,7 @@ def test_readers_see_whole_transactions_while_a_sync_writes(projects, path, run)
             if path.exists() and path.stat().st_size:
                 try:
                     with store.open(path, readonly=True) as opened:
-                        whole, parts = list(opened.rollup()), list(opened.rollup(by=store.BY))
+                        whole, parts = list(opened.rollup()), list(opened.rollup(by=rollup.BY))
                 except StorageError:
                     continue
                 if sum(row.calls for row in whole) > sum(row.calls for row in parts):

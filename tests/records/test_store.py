@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vibeusage.errors import StorageError
-from vibeusage.records import disk, merge, schema, store
+from vibeusage.records import disk, merge, rollup, schema, store
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.store import Changed, Record, RollupRow, SourceFile
 
@@ -63,7 +63,7 @@ def stored(db) -> list[Call]:
 def everything(db) -> list[tuple]:
     """Each table's rows as they are on disk."""
     reading = sqlite3.connect(db.path)
-    tables = ("names", "usage_records", "rollup", "rollup_models", "source_files", "providers")
+    tables = ("names", "usage_records", "rollup", "rollup_models", "rollup_days", "source_files", "providers")
     found = [tuple(reading.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()) for table in tables]
     reading.close()
     return found
@@ -204,7 +204,7 @@ def test_a_rollup_is_told_apart_by_what_is_asked_for(db):
         ("claude", "s", False, "", "", "", 3),
         ("claude", "s", True, "", "", "", 5),
     ]
-    assert told(by=store.BY) == [
+    assert told(by=rollup.BY) == [
         ("claude", "s", False, "/a", "", "here", 3),
         ("claude", "s", True, "/b", "x", "here", 5),
         ("codex", "t", False, "", "", "there", 9),
@@ -213,6 +213,70 @@ def test_a_rollup_is_told_apart_by_what_is_asked_for(db):
     assert told(until_ms=T + 5 * QUARTER) == told(providers=["claude"])
     day = 86_400_000
     assert [row.quarter_ms for row in db.rollup(grain_ms=day)] == [T // day * day] * 2
+
+
+_made = st.builds(
+    Call,
+    uuid=st.integers(0, 40).map(str),
+    ts=st.integers(T, T + 400 * QUARTER),
+    session=st.sampled_from("st"),
+    model=st.sampled_from("mn"),
+    folder=st.sampled_from("fg"),
+    branch=st.sampled_from("bc"),
+    kind=st.sampled_from(["assistant", "subagent", "estimate"]),
+    complete=st.booleans(),
+    input=st.integers(0, 300_000),
+    output=st.integers(0, 9),
+    cost=st.none() | st.integers(1, 9),
+)
+
+
+def _summed(rows) -> dict[tuple, list[int]]:
+    """Sums by everything that tells two rows apart."""
+    found: dict[tuple, list[int]] = {}
+    for key, counts in rows:
+        sums = found.setdefault(key, [0] * len(counts))
+        found[key] = [one + more for one, more in zip(sums, counts, strict=True)]
+    return found
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    batches=st.lists(st.lists(_made, max_size=12), max_size=3),
+    by=st.sets(st.sampled_from(rollup.BY)),
+    grain=st.sampled_from([1, 4, 96, 7 * 96, 10**7]),
+    since=st.none() | st.integers(-3, 400),
+    until=st.none() | st.integers(0, 403),
+)
+def test_sums_of_any_span_are_those_of_its_calls(tmp_path_factory, batches, by, grain, since, until):
+    span = (None if since is None else T + since * QUARTER, None if until is None else T + until * QUARTER)
+    unit = grain // 96 * 96 * QUARTER if grain >= 96 else grain * QUARTER
+    with store.open(tmp_path_factory.mktemp("sums") / "usage.db") as db:
+        for batch in batches:
+            db.put("claude", batch, machine="here")
+        expected = _summed(
+            (
+                (
+                    *(call.ts // QUARTER * QUARTER // unit * unit, call.model, call.cost is not None),
+                    *(call.session if "session" in by else "", "session" in by and call.kind == "subagent"),
+                    *(call.folder if "folder" in by else "", call.branch if "branch" in by else ""),
+                ),
+                [1, call.input, call.output, call.cost or 0, not call.complete, call.kind == "estimate"],
+            )
+            for call in (record.call for record in db.calls(*span))
+        )
+        found = list(db.rollup(*span, by=by, grain_ms=grain * QUARTER))
+    assert [row.quarter_ms for row in found] == sorted(row.quarter_ms for row in found)
+    assert expected == _summed(
+        (
+            (
+                *(row.quarter_ms, row.model, row.logged_calls > 0),
+                *(row.session_id, row.session_is_side, row.folder, row.branch),
+            ),
+            [row.calls, row.input, row.output, row.logged_cost, row.lower_bounds, row.estimates],
+        )
+        for row in found
+    )
 
 
 @pytest.mark.parametrize(
@@ -227,7 +291,7 @@ def test_the_class_of_a_prompt_is_the_number_of_thresholds_it_exceeds(db, prompt
 def test_sums_follow_a_call_that_turns_out_to_be_earlier_and_larger(db):
     db.put("claude", [call("1", input=150_000), call("2", input=1)], machine="here")
     db.put("claude", [call("1", ts=T - 1, input=250_000)], machine="here")
-    found = [(row.quarter_ms, row.prompt_class, row.calls, row.input) for row in db.rollup(by=store.BY)]
+    found = [(row.quarter_ms, row.prompt_class, row.calls, row.input) for row in db.rollup(by=rollup.BY)]
     assert found == [(T - QUARTER, 3, 1, 250_000), (T, 0, 1, 1)]
     assert [(row.quarter_ms, row.input) for row in db.rollup()] == [(T - QUARTER, 250_000), (T, 1)]
 
@@ -279,7 +343,7 @@ def test_a_transaction_that_fails_leaves_nothing(db):
     with pytest.raises(RuntimeError), db.transaction():
         db.put("claude", [full()], machine="here")
         raise RuntimeError
-    assert everything(db) == [()] * 6
+    assert everything(db) == [()] * 7
     db.put("claude", [full()], machine="here")
     assert stored(db) == [full()]
 
@@ -327,7 +391,7 @@ def test_a_symlink_in_the_place_of_the_store_is_not_followed(tmp_path):
 
 def test_a_store_that_is_not_there_reads_as_an_empty_one(tmp_path):
     with store.open(tmp_path / "usage.db", readonly=True) as db:
-        assert (list(db.rollup(by=store.BY)), stored(db), db.span(), db.counts()) == ([], [], None, {})
+        assert (list(db.rollup(by=rollup.BY)), stored(db), db.span(), db.counts()) == ([], [], None, {})
     assert not (tmp_path / "usage.db").exists()
 
 

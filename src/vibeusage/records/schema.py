@@ -2,7 +2,7 @@
 
 Instants are epoch milliseconds, money is picodollars (1e-12 USD). Texts that repeat stand once in `names`, and
 the columns that hold such a text hold its id. `rollup` sums the calls of each quarter of an hour by everything a
-report can ask for, `rollup_models` by what a price needs only.
+report can ask for, `rollup_models` by what a price needs only; `rollup_days` are those of `rollup` by days of UTC.
 """
 
 import sqlite3
@@ -10,6 +10,7 @@ import sqlite3
 from vibeusage.errors import StorageError
 
 QUARTER_MS = 900_000
+DAY_QUARTERS = 96
 THRESHOLDS = (100_000, 128_000, 200_000, 256_000, 272_000, 512_000)  # prompt sizes at which some price changes
 
 PRICED = ("provider", "model", "model_provider", "speed", "prompt_class", "is_logged")
@@ -20,10 +21,10 @@ SUMS = (
 )
 
 
-def _rollup(name: str, keys: tuple[str, ...]) -> str:
-    columns = [f"{key} {'TEXT' if key == 'provider' else 'INTEGER'} NOT NULL" for key in ("quarter", *keys)]
+def _rollup(name: str, unit: str, keys: tuple[str, ...]) -> str:
+    columns = [f"{key} {'TEXT' if key == 'provider' else 'INTEGER'} NOT NULL" for key in (unit, *keys)]
     columns += [f"{name} INTEGER NOT NULL" for name in (*SUMS, "first_ms", "last_ms")]
-    return f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY (quarter, {', '.join(keys)})) WITHOUT ROWID"
+    return f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY ({unit}, {', '.join(keys)})) WITHOUT ROWID"
 
 
 _FIRST = (
@@ -91,8 +92,9 @@ _FIRST = (
         last_error TEXT NOT NULL,
         UNIQUE (provider, path)
     )""",
-    _rollup("rollup", (*PRICED, *PLACED)),
-    _rollup("rollup_models", PRICED),
+    _rollup("rollup", "quarter", (*PRICED, *PLACED)),
+    _rollup("rollup_models", "quarter", PRICED),
+    _rollup("rollup_days", "day", (*PRICED, *PLACED)),
 )
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
 

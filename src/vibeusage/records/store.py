@@ -19,22 +19,15 @@ import msgspec
 
 from vibeusage import files, paths
 from vibeusage.errors import StorageError
-from vibeusage.records import disk, merge, schema
+from vibeusage.records import disk, merge, rollup, schema
 from vibeusage.records.readers.spec import Call
-from vibeusage.records.schema import PLACED, PRICED, QUARTER_MS, SUMS, THRESHOLDS
+from vibeusage.records.rollup import RollupRow
+from vibeusage.records.schema import QUARTER_MS, THRESHOLDS
 
 NAME = "usage.db"
 BUSY_S = 3.0
 CACHE_KIB = 16 << 10
-NAMES_KEPT = 20_000
 AT_ONCE = 500
-BY = ("session", "folder", "branch", "machine")  # what a rollup can be told apart by, besides model and price
-_BY_COLUMNS = {
-    "session": ("session_id", "is_side"),
-    "folder": ("folder",),
-    "branch": ("git_branch",),
-    "machine": ("machine_name",),
-}
 _TEXTS = (
     *("session_id", "message_type", "model", "model_provider", "folder", "git_branch"),
     *("provider_version", "machine_name", "speed"),
@@ -49,22 +42,6 @@ _UPSERT = f"""INSERT INTO usage_records ({", ".join(_COLUMNS)}) VALUES ({", ".jo
     ON CONFLICT (provider, message_uuid) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT)}"""  # noqa: S608
 _SELECT = f"SELECT {', '.join(_COLUMNS)} FROM usage_records"  # noqa: S608
-_SUMMED = """COUNT(*), SUM(NOT complete), SUM(message_type = :estimate),
-    SUM(input_tokens), SUM(output_tokens), SUM(cache_creation_tokens - cache_creation_1h), SUM(cache_creation_1h),
-    SUM(cache_read_tokens), SUM(web_searches), SUM(ifnull(logged_cost, 0)), MIN(timestamp), MAX(timestamp)"""
-_KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_class, logged_cost IS NOT NULL,
-    session_id, message_type = :subagent OR rank > 0, folder, git_branch, machine_name"""
-_AGAIN = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])
-_REBUILD = (
-    "DELETE FROM rollup WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
-    f"""INSERT INTO rollup SELECT {_KEYS}, {_SUMMED} FROM touched CROSS JOIN usage_records
-        INDEXED BY usage_records_timestamp
-        ON timestamp >= quarter * 900000 AND timestamp < (quarter + 1) * 900000 AND provider = :provider
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12""",  # noqa: S608
-    "DELETE FROM rollup_models WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
-    f"""INSERT INTO rollup_models SELECT quarter, {", ".join(PRICED)}, {_AGAIN} FROM touched CROSS JOIN rollup
-        USING (quarter) WHERE provider = :provider GROUP BY quarter, {", ".join(PRICED)}""",  # noqa: S608
-)
 
 
 class Damaged(StorageError):
@@ -105,39 +82,6 @@ class SourceFile(msgspec.Struct, kw_only=True):
     error: str = ""
 
 
-class RollupRow(msgspec.Struct, frozen=True):
-    """Calls of one price and one quarter hour (or longer span) together; what was not asked for is "" or False.
-
-    `logged_cost` is the sum of what the log states, in picodollars, for `logged_calls`: all of the row's or none.
-    `estimates` and `lower_bounds` count calls. `first_ms` and `last_ms` are the times of the first and last call.
-    """
-
-    quarter_ms: int
-    provider: str
-    model: str
-    model_provider: str
-    speed: str
-    prompt_class: int
-    session_id: str
-    session_is_side: bool
-    folder: str
-    branch: str
-    machine: str
-    calls: int
-    lower_bounds: int
-    estimates: int
-    input: int
-    output: int
-    write_5m: int
-    write_1h: int
-    read: int
-    searches: int
-    logged_cost: int
-    logged_calls: int
-    first_ms: int
-    last_ms: int
-
-
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored of one provider."""
 
@@ -175,7 +119,7 @@ class Store:
         self.path = path
         self._db = database
         self._ids: dict[str, int] = {}
-        self._names: dict[int, str] = {}
+        self._names = rollup.Names(database)
 
     def __enter__(self) -> "Store":
         return self
@@ -221,7 +165,8 @@ class Store:
                     better.append(new)
             if added or better:
                 self._db.executemany(_UPSERT, (self._row(provider, call, machine) for call in (*added, *better)))
-                self._roll_up(provider, quarters)
+                kinds = self._id("estimate"), self._id("subagent")
+                rollup.rebuild(self._db, provider, quarters, *kinds)
         return Changed(len(added), len(better))
 
     def sources(self, provider: str) -> dict[str, SourceFile]:
@@ -259,30 +204,22 @@ class Store:
         by: Iterable[str] = (),
         grain_ms: int = QUARTER_MS,
     ) -> Iterator[RollupRow]:
-        """Sums of the quarters within [since, until), told apart by `by` (of `BY`) and by spans of `grain_ms`.
+        """Sums of the quarters within [since, until), told apart by `by` (of `rollup.BY`) and by spans of `grain_ms`.
 
-        Cheap without `by`, which reads the smaller table; cheapest with one call a span and a `grain_ms` as large.
-        Rows come in the order of time.
+        A `grain_ms` of a day or more is one of whole days of UTC, and many times cheaper. Rows come in the order
+        of time.
         """
-        placed = [column for name in BY if name in set(by) for column in _BY_COLUMNS[name]]
-        keys = [*PRICED, *placed]
-        where, values = _range("quarter", since_ms, until_ms, providers, unit=QUARTER_MS)
-        grain = max(1, grain_ms // QUARTER_MS)
-        summed = _AGAIN if grain > 1 or len(placed) < len(PLACED) else ", ".join((*SUMS, "first_ms", "last_ms"))
-        group = f"GROUP BY span, {', '.join(keys)}" if summed is _AGAIN else ""
-        sql = f"""SELECT quarter / {grain} * {grain * QUARTER_MS} AS span, {", ".join(keys)}, {summed}
-            FROM {"rollup" if placed else "rollup_models"} {where} {group} ORDER BY span"""  # noqa: S608
+        wanted = rollup.within(since_ms, until_ms, QUARTER_MS), list(providers)
         with _told(self.path):
-            for span, *row in self._db.execute(sql, values):
-                yield self._rollup_row(span, dict(zip(keys, row, strict=False)), row[len(keys) :])
+            yield from rollup.rows(self._db, self._names, *wanted, by=set(by), grain=max(1, grain_ms // QUARTER_MS))
 
     def calls(
         self, since_ms: int | None = None, until_ms: int | None = None, *, provider: str | None = None
     ) -> Iterator[Record]:
         """The calls within [since, until) in the order of time."""
-        where, values = _range("timestamp", since_ms, until_ms, [provider] if provider else [])
+        where, values = rollup.condition("timestamp", rollup.within(since_ms, until_ms), [provider] if provider else [])
         with _told(self.path):
-            for row in self._db.execute(f"{_SELECT} {where} ORDER BY timestamp", values):
+            for row in self._db.execute(f"{_SELECT} WHERE {where} ORDER BY timestamp", values):
                 yield self._record(row)
 
     def span(self) -> tuple[int, int] | None:
@@ -333,15 +270,6 @@ class Store:
                 found[some[row[1]]] = self._record(row).call
         return found
 
-    def _roll_up(self, provider: str, quarters: set[int]) -> None:
-        """Sum the touched quarters anew from the calls themselves, so that no sum can drift."""
-        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS touched (quarter INTEGER PRIMARY KEY)")
-        self._db.execute("DELETE FROM touched")
-        self._db.executemany("INSERT INTO touched VALUES (?)", ((quarter,) for quarter in sorted(quarters)))
-        kinds = {"estimate": self._id("estimate"), "subagent": self._id("subagent")}
-        for statement in _REBUILD:
-            self._db.execute(statement, {"provider": provider, **kinds})
-
     def _row(self, provider: str, call: Call, machine: str) -> tuple:
         kept = (call.session, call.kind, call.model, call.served_by, call.folder, call.branch, call.version)
         prompt = call.input + call.write + call.read
@@ -356,7 +284,8 @@ class Store:
 
     def _record(self, row: tuple) -> Record:
         provider, uuid, ts, *rest = row
-        session, kind, model, served_by, folder, branch, version, machine, speed = map(self._name, rest[:9])
+        texts = [self._names[id] for id in rest[:9]]
+        session, kind, model, served_by, folder, branch, version, machine, speed = texts
         fresh, output, write, write_1h, read, _, searches, cost, rank, order, complete, notes, data = rest[9:]
         call = Call(
             uuid=uuid,
@@ -384,53 +313,16 @@ class Store:
         )
         return Record(provider, machine, call)
 
-    def _rollup_row(self, span: int, key: dict[str, Any], sums: list[int]) -> RollupRow:
-        calls, lower, estimates, fresh, output, write_5m, write_1h, read, searches, cost, first, last = sums
-        name = self._name
-        return RollupRow(
-            *(span, key["provider"], name(key["model"]), name(key["model_provider"]), name(key["speed"])),
-            *(key["prompt_class"], name(key.get("session_id")), bool(key.get("is_side"))),
-            *(name(key.get("folder")), name(key.get("git_branch")), name(key.get("machine_name"))),
-            *(calls, lower, estimates, fresh, output, write_5m, write_1h, read, searches, cost),
-            *(calls if key["is_logged"] else 0, first, last),
-        )
-
     def _id(self, text: str) -> int:
         known = self._ids.get(text)
         if known is not None:
             return known
-        if len(self._ids) > NAMES_KEPT:
+        if len(self._ids) > rollup.NAMES_KEPT:
             self._ids.clear()
         row = self._db.execute("SELECT id FROM names WHERE text = ?", (_text(text),)).fetchone()
         found = row[0] if row else self._db.execute("INSERT INTO names (text) VALUES (?)", (_text(text),)).lastrowid
         self._ids[text] = found or 0
         return self._ids[text]
-
-    def _name(self, id: int | None) -> str:
-        if id is None:
-            return ""
-        known = self._names.get(id)
-        if known is None:
-            if len(self._names) > NAMES_KEPT:
-                self._names.clear()
-            row = self._db.execute("SELECT text FROM names WHERE id = ?", (id,)).fetchone()
-            known = self._names[id] = row[0] if row else ""
-        return known
-
-
-def _range(
-    column: str, since_ms: int | None, until_ms: int | None, providers: Iterable[str], *, unit: int = 1
-) -> tuple[str, list[Any]]:
-    """A WHERE clause for [since, until), whole units of the column, and its values."""
-    terms, values = [], []
-    for operator, limit in ((">=", since_ms), ("<", until_ms)):
-        if limit is not None:
-            terms.append(f"{column} {operator} ?")
-            values.append(-(-limit // unit))
-    if names := list(providers):
-        terms.append(f"provider IN ({', '.join('?' * len(names))})")
-        values += names
-    return f"WHERE {' AND '.join(terms)}" if terms else "", values
 
 
 def _source(row: tuple) -> SourceFile:

@@ -1,0 +1,157 @@
+"""Sums of calls by quarter hour and by day of UTC: kept beside the calls, and read by every report."""
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from vibeusage.records.schema import DAY_QUARTERS, PLACED, PRICED, QUARTER_MS, SUMS
+
+NAMES_KEPT = 20_000
+END = 1 << 62
+BY = ("session", "folder", "branch", "machine")  # what a rollup can be told apart by, besides model and price
+_BY_COLUMNS = {
+    "session": ("session_id", "is_side"),
+    "folder": ("folder",),
+    "branch": ("git_branch",),
+    "machine": ("machine_name",),
+}
+_SUMMED = """COUNT(*), SUM(NOT complete), SUM(message_type = :estimate),
+    SUM(input_tokens), SUM(output_tokens), SUM(cache_creation_tokens - cache_creation_1h), SUM(cache_creation_1h),
+    SUM(cache_read_tokens), SUM(web_searches), SUM(ifnull(logged_cost, 0)), MIN(timestamp), MAX(timestamp)"""
+_KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_class, logged_cost IS NOT NULL,
+    session_id, message_type = :subagent OR rank > 0, folder, git_branch, machine_name"""
+_PRICED_FIRST = ("provider", "is_logged", "model", "model_provider", "speed", "prompt_class")
+_SUMMED_TWICE = ", ".join((*SUMS, "first_ms", "last_ms"))
+_AGAIN = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])
+_WHERE = ", ".join((*PRICED, *PLACED))
+_REBUILD = (
+    "DELETE FROM rollup WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
+    f"""INSERT INTO rollup SELECT {_KEYS}, {_SUMMED} FROM touched CROSS JOIN usage_records
+        INDEXED BY usage_records_timestamp
+        ON timestamp >= quarter * 900000 AND timestamp < (quarter + 1) * 900000 AND provider = :provider
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12""",  # noqa: S608
+    "DELETE FROM rollup_models WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
+    f"""INSERT INTO rollup_models SELECT quarter, {", ".join(PRICED)}, {_AGAIN} FROM touched CROSS JOIN rollup
+        USING (quarter) WHERE provider = :provider GROUP BY quarter, {", ".join(PRICED)}""",  # noqa: S608
+    "DELETE FROM rollup_days WHERE provider = :provider AND day IN (SELECT quarter / 96 FROM touched)",
+    f"""INSERT INTO rollup_days SELECT day, {_WHERE}, {_AGAIN}
+        FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) CROSS JOIN rollup
+        ON quarter >= day * 96 AND quarter < (day + 1) * 96 AND provider = :provider GROUP BY day, {_WHERE}""",  # noqa: S608
+)
+
+
+class RollupRow(msgspec.Struct, frozen=True):
+    """Calls of one price and one quarter hour (or longer span) together; what was not asked for is "" or False.
+
+    `logged_cost` is the sum of what the log states, in picodollars, for `logged_calls`: all of the row's or none.
+    `estimates` and `lower_bounds` count calls. `first_ms` and `last_ms` are the times of the first and last call.
+    """
+
+    quarter_ms: int
+    provider: str
+    model: str
+    model_provider: str
+    speed: str
+    prompt_class: int
+    session_id: str
+    session_is_side: bool
+    folder: str
+    branch: str
+    machine: str
+    calls: int
+    lower_bounds: int
+    estimates: int
+    input: int
+    output: int
+    write_5m: int
+    write_1h: int
+    read: int
+    searches: int
+    logged_cost: int
+    logged_calls: int
+    first_ms: int
+    last_ms: int
+
+
+def rebuild(database: sqlite3.Connection, provider: str, quarters: set[int], estimate: int, subagent: int) -> None:
+    """Sum the touched quarters anew from the calls themselves, so that no sum can drift; the kinds are ids of names."""
+    database.execute("CREATE TEMP TABLE IF NOT EXISTS touched (quarter INTEGER PRIMARY KEY)")
+    database.execute("DELETE FROM touched")
+    database.executemany("INSERT INTO touched VALUES (?)", ((quarter,) for quarter in sorted(quarters)))
+    for statement in _REBUILD:
+        database.execute(statement, {"provider": provider, "estimate": estimate, "subagent": subagent})
+
+
+def rows(
+    database: sqlite3.Connection,
+    names: "Names",
+    limits: tuple[int, int],
+    providers: list[str],
+    *,
+    by: set[str],
+    grain: int,
+) -> Iterator[RollupRow]:
+    """Sums of the quarters within `limits`, in the order of time; see `Store.rollup`."""
+    if grain >= DAY_QUARTERS:
+        grain -= grain % DAY_QUARTERS
+    for row in database.execute(*_query(grain, by, limits, providers)):
+        span, provider, is_logged, model, served_by, speed, prompt_class, session, is_side, *rest = row
+        folder, branch, machine, calls, lower, estimates, *counts, cost, first, last = rest
+        yield RollupRow(
+            *(span * QUARTER_MS, provider, names[model], names[served_by], names[speed], prompt_class),
+            *(names[session], is_side != 0, names[folder], names[branch], names[machine]),
+            *(calls, lower, estimates, *counts, cost, calls if is_logged else 0, first, last),
+        )
+
+
+def _query(grain: int, by: set[str], limits: tuple[int, int], providers: list[str]) -> tuple[str, list[Any]]:
+    """Sums by spans of `grain` quarters: whole days from the days, what is left at both ends from the quarters."""
+    columns = [column for name in BY if name in by for column in _BY_COLUMNS[name]]
+    keys = ", ".join((*_PRICED_FIRST, *(name if name in columns else f"0 AS {name}" for name in PLACED)))
+    quarters, parts = "rollup" if columns else "rollup_models", [(limits, "quarter")]
+    if grain >= DAY_QUARTERS:
+        first, last = (-(-limits[0] // DAY_QUARTERS), limits[1] // DAY_QUARTERS)
+        if first < last:
+            ends = ((limits[0], first * DAY_QUARTERS), (last * DAY_QUARTERS, limits[1]))
+            parts = [((first, last), "day"), *((end, "quarter") for end in ends if end[0] < end[1])]
+    selects, values = [], []
+    for part, unit in parts:
+        where, more = condition(unit, part, providers)
+        table, start = ("rollup_days", "day * 96") if unit == "day" else (quarters, "quarter")
+        span = f"{start} / {grain} * {grain} AS span"
+        selects.append(f"SELECT {span}, {keys}, {_SUMMED_TWICE} FROM {table} WHERE {where}")  # noqa: S608
+        values += more
+    group = ", ".join(("span", *_PRICED_FIRST, *columns))
+    rows = selects[0] if len(selects) == 1 else f"SELECT * FROM ({' UNION ALL '.join(selects)})"  # noqa: S608
+    sums = ", ".join((*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"))
+    placed = ", ".join((*_PRICED_FIRST, *PLACED))
+    return f"SELECT span, {placed}, {sums} FROM ({rows}) GROUP BY {group} ORDER BY span", values  # noqa: S608
+
+
+def within(since: int | None, until: int | None, unit: int = 1) -> tuple[int, int]:
+    """Whole units within [since, until)."""
+    return -(-(since or 0) // unit), END if until is None else -(-until // unit)
+
+
+def condition(column: str, limits: tuple[int, int], providers: list[str]) -> tuple[str, list[Any]]:
+    """A condition and its values."""
+    text = f"{column} >= ? AND {column} < ?"
+    if providers:
+        text += f" AND provider IN ({', '.join('?' * len(providers))})"
+    return text, [*limits, *providers]
+
+
+class Names(dict[int, str]):
+    """Texts by their id, read when they are asked for; 0 is none."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._db = database
+
+    def __missing__(self, id: int) -> str:
+        if len(self) > NAMES_KEPT:
+            self.clear()
+        row = self._db.execute("SELECT text FROM names WHERE id = ?", (id,)).fetchone()
+        self[id] = row[0] if row else ""
+        return self[id]
