@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "vibeusage"
-HOT = ["line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "items", "observe", "costs"]
+HOT = [
+    *("line", "cachefiles", "view", "table", "segment", "escape", "pace", "frames", "document", "items", "observe"),
+    "costs",
+]
 ROWS = [
     ["errors", "models", "paths", *HOT],
     [

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from vibeusage import config, paths, terminal
-from vibeusage.cli import records_fetch, records_import
+from vibeusage.cli import records_fetch, records_import, records_prices
 from vibeusage.errors import ConfigError
 from vibeusage.records import background, readers, store, sync
 from vibeusage.records.store import Counts
@@ -22,7 +22,7 @@ DRAW_S = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="sync|show|import|fetch", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="sync|show|prices|import|fetch", required=True)
     syncing = actions.add_parser("sync", help="read what is new in the logs")
     syncing.add_argument("--provider", action="append", default=[], metavar="NAME", help="only this one, or several")
     syncing.add_argument("--full", action="store_true", help="check the store, and read every log from its beginning")
@@ -30,11 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     syncing.add_argument("--json", action="store_true", help="print as JSON")
     show = actions.add_parser("show", help="what is stored, of which time, from how many files")
     show.add_argument("--json", action="store_true", help="print as JSON")
+    records_prices.add_arguments(actions.add_parser("prices", help="where the prices are from, or newer ones"))
     records_import.add_arguments(actions.add_parser("import", help="take over what another tracker kept"))
     records_fetch.add_arguments(actions.add_parser("fetch", help="ask for an organisation's usage report"))
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.action == "prices":
+        return records_prices.run(args)
     if args.action == "import":
         return records_import.run(args)
     if args.action == "fetch":
