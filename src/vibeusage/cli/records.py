@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from vibeusage import config, paths, terminal
-from vibeusage.cli import records_fetch, records_import, records_prices
+from vibeusage.cli import records_fetch, records_import, records_prices, records_watch
 from vibeusage.errors import ConfigError
 from vibeusage.records import background, readers, store, sync
 from vibeusage.records.store import Counts
@@ -22,12 +22,13 @@ DRAW_S = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="sync|show|prices|import|fetch", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="sync|watch|show|prices|import|fetch", required=True)
     syncing = actions.add_parser("sync", help="read what is new in the logs")
     syncing.add_argument("--provider", action="append", default=[], metavar="NAME", help="only this one, or several")
     syncing.add_argument("--full", action="store_true", help="check the store, and read every log from its beginning")
     syncing.add_argument("--quiet", "-q", action="store_true", help="say nothing, the exit code tells")
     syncing.add_argument("--json", action="store_true", help="print as JSON")
+    records_watch.add_arguments(actions.add_parser("watch", help="read the logs as they grow, until Ctrl-C"))
     show = actions.add_parser("show", help="what is stored, of which time, from how many files")
     show.add_argument("--json", action="store_true", help="print as JSON")
     records_prices.add_arguments(actions.add_parser("prices", help="where the prices are from, or newer ones"))
@@ -44,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
         return records_fetch.run(args)
     if args.action == "show":
         return _show(as_json=args.json)
+    if args.action == "watch":
+        _check(args.provider, readers.load_all())
+        return records_watch.run(args, _figures)
     return _sync(args.provider, full=args.full, quiet=args.quiet, as_json=args.json)
 
 
@@ -64,7 +68,7 @@ def _sync(providers: list[str], *, full: bool, quiet: bool, as_json: bool) -> in
         if not quiet:
             print("another sync is running, and will do", file=sys.stderr)
         return 0
-    background.store_costs(settings, int(time.time()))
+    background.store_costs(settings, int(time.time()), providers or None)
     if as_json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(result)}).decode() + "\n")
     elif not quiet:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from vibeusage import table
 from vibeusage.config import Config
-from vibeusage.errors import StorageError
 from vibeusage.records import blocks, days, reports, store, tally
 from vibeusage.records.blocks import Current
 from vibeusage.records.reports import Spent
@@ -14,12 +13,11 @@ PICO_IN_MICRO = 1_000_000
 
 
 def cost_rows(settings: Config, now: int) -> list[str]:
-    """Today and the month per provider and in all, the active blocks; [] when nothing is stored yet."""
-    try:
-        opened = store.open(readonly=True)
-    except StorageError:
-        return []
-    with opened as known:
+    """Today and the month per provider and in all, the active blocks; [] when nothing is stored yet.
+
+    Raises StorageError.
+    """
+    with store.open(readonly=True) as known:
         if known.span() is None:
             return []
         pricer, zone, now_ms = tally.pricer(settings.pricing), days.zone(), now * 1000
