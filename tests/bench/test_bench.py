@@ -36,3 +36,19 @@ def test_a_refresh_of_five_has_its_figures():
     figures = [line.split() for line in done.stdout.splitlines()[1:]]
     assert [line[0] for line in figures] == ["0.0", "1.0"]
     assert all(0 < float(line[2]) < 60 for line in figures)
+
+
+@pytest.mark.slow
+def test_a_sync_has_its_figures_and_each_report_of_many_records_too():
+    records = [sys.executable, str(RUN.with_name("local_records.py"))]
+    synced, filled = (
+        subprocess.run([*records, *options], capture_output=True, text=True, timeout=300, check=False)
+        for options in (("--size-mb", "2", "--rounds", "1"), ("--records", "20000"))
+    )
+    assert synced.returncode == 0, synced.stdout + synced.stderr
+    figures = {line[:18].strip(): line[18:].split() for line in synced.stdout.splitlines()[4:9]}
+    assert all(0 < float(figures[name][0]) < 60 for name in ("first sync", "nothing new", "1 MB appended"))
+    assert "1 MB appended / nothing new" in synced.stdout
+    assert filled.returncode == 0, filled.stdout + filled.stderr
+    kinds = [line.split()[0] for line in filled.stdout.splitlines()[2:]]
+    assert {"daily", "sessions", "blocks", "models", "heatmap"} <= set(kinds)
