@@ -19,7 +19,7 @@ ROWS = [
     ],
     [
         *("providers", "records", "records.readers", "records.store", "records.schema", "records.pricing"),
-        *("records.disk", "records.merge"),
+        *("records.disk", "records.merge", "records.rollup"),
         *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
     ],
     [
