@@ -77,7 +77,9 @@ def test_a_day_is_a_date_or_a_word(text, day):
     assert days.parse(text, date(2026, 3, 10)) == date.fromisoformat(day)
 
 
-@pytest.mark.parametrize("text", ["", "0d", "d", "-3d", "99999d", "2026-02-30", "tomorrow", "7", "٣d"])
+@pytest.mark.parametrize(
+    "text", ["", "0d", "d", "-3d", "99999d", "2026-02-30", "0001-01-01", "9999-12-31", "tomorrow", "7", "٣d"]
+)
 def test_what_is_no_day_is_refused_with_what_would_be(text):
     with pytest.raises(ConfigError, match="is not a day") as caught:
         days.parse(text, date(2026, 3, 10))

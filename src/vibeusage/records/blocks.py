@@ -5,7 +5,7 @@ five hours after the start, or after the call before, begins the next. Where a l
 ends there is the current one instead. Known wrong: use on another machine or on the web opens a window as well.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -17,8 +17,8 @@ from vibeusage.models import PeriodType, UsageSnapshot
 from vibeusage.records import days
 from vibeusage.records.reports import Entry, Query, Report, made, row_of
 from vibeusage.records.schema import QUARTER_MS
-from vibeusage.records.store import RollupRow, Store
-from vibeusage.records.tally import DAY_MS, Pricer, Row, by_call, dollars, exactly, instant
+from vibeusage.records.store import Store
+from vibeusage.records.tally import DAY_MS, Pricer, Row, dollars, exactly, instant
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 LENGTH_MS = 5 * HOUR_MS
@@ -106,7 +106,8 @@ def report(
 ) -> Report:
     """A row for each block that starts on a day of `query`, and for each gap unless only some calls are taken."""
     known = store.span()
-    first = query.since or (days.of(known[0], query.zone) if known else date.max)
+    oldest = days.of(known[0], query.zone) if known else date.max
+    first = max(query.since or oldest, oldest)
     found: list[Block] = []
     for provider in [name for name in STARTS_AT if not query.providers or name in query.providers]:
         reading = Blocks(store, pricer, provider, live.get(provider), query)
@@ -176,60 +177,68 @@ def measured(block: Block, now_ms: int) -> Current:
 
 
 class Blocks:
-    """One provider's blocks. All calls decide about borders, those that `query` takes are summed."""
+    """One provider's blocks. All calls decide about borders, those that `query` takes are summed.
+
+    A block holds every call up to five hours after its start: no two of them are further apart than that, so the
+    pause between two calls matters for gaps only.
+    """
 
     def __init__(
-        self,
-        store: Store,
-        pricer: Pricer,
-        provider: str,
-        live: Live | None = None,
-        query: Query | None = None,
+        self, store: Store, pricer: Pricer, provider: str, live: Live | None = None, query: Query | None = None
     ) -> None:
         self.store, self.pricer, self.provider, self.live, self.query = store, pricer, provider, live, query
         self._by = ("folder",) if query and query.project else ()
-        self._rounded_ms = STARTS_AT[provider]
 
     def since(self, ms: int) -> Iterator[Block]:
         """The blocks and gaps from the one of `ms` or an earlier one on, the live window last."""
-        known, live = self.store.span(), self.live
-        after = known[1] + 1 if known else 0
-        past = exactly(self.store, self._certain(ms), live.start_ms if live else after, self.provider, by=self._by)
-        yield from self._told_apart(past)
-        if live:
-            block = Block(self.provider, live.start_ms, live.end_ms, live=live)
-            self._add(block, exactly(self.store, live.start_ms, live.end_ms, self.provider, by=self._by))
-            yield block
-
-    def _told_apart(self, rows: Iterable[RollupRow]) -> Iterator[Block]:
         block = None
-        for quarter in _by_quarter(rows):
-            for piece in self._pieces(quarter, block):
-                first = min(row.first_ms for row in piece)
-                if block is None or first - block.start_ms > LENGTH_MS or first - block.last_ms > LENGTH_MS:
-                    if block:
-                        yield from _ended(block, first)
-                    block = self._begun(first)
-                self._add(block, piece)
-        if block:
+        first = self._first(self._certain(ms))
+        while first is not None:
+            if block and first - block.last_ms > LENGTH_MS:
+                yield Block(self.provider, block.last_ms + LENGTH_MS, first, is_gap=True)
+            block = self._begun(first, block)
+            yield block
+            first = self._first(block.start_ms + LENGTH_MS + 1)
+        if self.live:
+            block = Block(self.provider, self.live.start_ms, self.live.end_ms, live=self.live)
+            self._add(block, self.live.start_ms, self.live.end_ms)
             yield block
 
-    def _begun(self, first_ms: int) -> Block:
-        start = first_ms // self._rounded_ms * self._rounded_ms
-        end = start + LENGTH_MS
-        return Block(self.provider, start, min(end, self.live.start_ms) if self.live else end)
+    def _first(self, since_ms: int) -> int | None:
+        """The first call from then on, None when there is none before the live window."""
+        end = self.live.start_ms if self.live else (self.store.span() or (0, -1))[1] + 1
+        begin = since_ms // QUARTER_MS * QUARTER_MS
+        if self._between(begin, begin + QUARTER_MS)[0] < since_ms:
+            rows = exactly(self.store, since_ms, begin + QUARTER_MS, self.provider)
+            first = min((row.first_ms for row in rows), default=None)
+            begin += QUARTER_MS
+            if first is not None:
+                return first if first < end else None
+        length = 2 * HOUR_MS
+        while begin < end:
+            first, last = self._between(begin, begin + length)
+            if last:
+                return first if first < end else None
+            begin, length = begin + length, length * 4
+        return None
 
-    def _pieces(self, quarter: list[RollupRow], block: Block | None) -> Iterator[list[RollupRow]]:
-        """The quarter's rows together, by call where `block` ends among them."""
-        first, last = min(row.first_ms for row in quarter), max(row.last_ms for row in quarter)
-        if block and first <= block.start_ms + LENGTH_MS < last:
-            for row in by_call(self.store, first, last + 1, self.provider):
-                yield [row]
-        else:
-            yield quarter
+    def _between(self, since_ms: int, until_ms: int) -> tuple[int, int]:
+        """The times of the first and the last call within, both of them whole quarters."""
+        rows = list(self.store.rollup(since_ms, until_ms, providers=[self.provider], grain_ms=DAY_MS))
+        return min((row.first_ms for row in rows), default=1 << 62), max((row.last_ms for row in rows), default=0)
 
-    def _add(self, block: Block, rows: Iterable[RollupRow]) -> None:
-        for row in rows:
+    def _begun(self, first: int, before: Block | None) -> Block:
+        start = first // STARTS_AT[self.provider] * STARTS_AT[self.provider]
+        end, until = start + LENGTH_MS, start + LENGTH_MS + 1
+        if self.live:
+            end, until = min(end, self.live.start_ms), min(until, self.live.start_ms)
+        block = Block(self.provider, start, end)
+        quarter = first // QUARTER_MS * QUARTER_MS  # whole where no call of the block before is in it: that is faster
+        self._add(block, first if before and before.last_ms >= quarter else quarter, until)
+        return block
+
+    def _add(self, block: Block, since_ms: int, until_ms: int) -> None:
+        for row in exactly(self.store, since_ms, until_ms, self.provider, by=self._by):
             block.last_ms = max(block.last_ms, row.last_ms)
             if self.query is None or self.query.takes(row):
                 block.entry.add(row, self.pricer.cost(row), (row.model, row.speed))
@@ -238,22 +247,15 @@ class Blocks:
         """An instant up to `ms` from which on borders are right: after a long pause, or before all calls."""
         known, back = self.store.span(), 2 * DAY_MS
         while known and ms - back > known[0]:
-            last = begin = (ms - back) // QUARTER_MS * QUARTER_MS
-            for row in self.store.rollup(begin, ms, providers=[self.provider]):
-                if row.first_ms - last > LENGTH_MS + QUARTER_MS:  # the margin: a quarter's rows are in no order
-                    return row.quarter_ms
-                last = max(last, row.last_ms)
+            last = begin = (ms - back) // HOUR_MS * HOUR_MS
+            rows = self.store.rollup(begin, ms, providers=[self.provider], grain_ms=HOUR_MS)
+            for _, hour in groupby(rows, key=lambda row: row.quarter_ms):
+                rows_of_hour = list(hour)
+                first = min(row.first_ms for row in rows_of_hour)
+                if first - last > LENGTH_MS:
+                    return first
+                last = max(row.last_ms for row in rows_of_hour)
             if ms - last > LENGTH_MS:
-                return last // QUARTER_MS * QUARTER_MS + QUARTER_MS
+                return ms
             back *= 4
         return min(known[0], ms) if known else ms
-
-
-def _ended(block: Block, next_ms: int) -> Iterator[Block]:
-    yield block
-    if next_ms - block.last_ms > LENGTH_MS:
-        yield Block(block.provider, block.last_ms + LENGTH_MS, next_ms, is_gap=True)
-
-
-def _by_quarter(rows: Iterable[RollupRow]) -> Iterator[list[RollupRow]]:
-    return (list(quarter) for _, quarter in groupby(rows, key=lambda row: row.quarter_ms))

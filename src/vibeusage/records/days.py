@@ -18,6 +18,7 @@ from vibeusage.errors import ConfigError
 LOCALTIME = Path("/etc/localtime")
 PERIODS = ("daily", "weekly", "monthly", "yearly")
 MONDAY, SUNDAY = 0, 6
+YEARS = range(1980, 2200)
 _DATES = "a date such as 2026-03-31, `today`, `yesterday`, or `7d` for the last seven days"
 
 
@@ -70,15 +71,18 @@ def of(ms: int, zone: tzinfo) -> date:
 
 def parse(text: str, today: date) -> date:
     """`_DATES` as a date; raises ConfigError."""
-    back = re.fullmatch(r"(\d{1,4})d", text)
+    back = re.fullmatch(r"([0-9]{1,4})d", text)
     if back and int(back[1]) > 0:
         return today - timedelta(days=int(back[1]) - 1)
     if text in ("today", "yesterday"):
         return today - timedelta(days=text == "yesterday")
     try:
-        return date.fromisoformat(text)
-    except ValueError as exc:
-        raise ConfigError(f"{text!r} is not a day", hint=f"say {_DATES}") from exc
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = date.min
+    if found.year not in YEARS:
+        raise ConfigError(f"{text!r} is not a day of this time", hint=f"say {_DATES}")
+    return found
 
 
 def first_of(period: str, day: date, week_start: int = MONDAY) -> date:

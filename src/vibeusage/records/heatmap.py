@@ -1,5 +1,6 @@
 """A year of days, each with a level from 1 to 4 by its share of what was consumed; a day without records has none."""
 
+from bisect import bisect_right
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import NamedTuple
@@ -30,11 +31,8 @@ def since(until: date, week_start: int) -> date:
 def levelled(report: Report, measure: str) -> Report:
     """A daily report as a heatmap; a quarter of its days is in each level."""
     sizes = sorted(_size(row, measure) for row in report.rows)
-    borders = [sizes[len(sizes) * quarter // 4] for quarter in (1, 2, 3)] if sizes else []
-    rows = tuple(
-        msgspec.structs.replace(row, level=1 + sum(_size(row, measure) >= border for border in borders))
-        for row in report.rows
-    )
+    levels = {size: -(-4 * bisect_right(sizes, size) // len(sizes)) for size in sizes}
+    rows = tuple(msgspec.structs.replace(row, level=levels[_size(row, measure)]) for row in report.rows)
     return msgspec.structs.replace(report, report="heatmap", rows=rows)
 
 

@@ -14,7 +14,8 @@ import msgspec
 
 from vibeusage.records import days
 from vibeusage.records.pricing import Cost
-from vibeusage.records.store import RollupRow, Store
+from vibeusage.records.rollup import RollupRow
+from vibeusage.records.store import Store
 from vibeusage.records.tally import DAY_MS, Pricer, Row, Tally, is_unpriced, merged
 
 ALL = "*"  # all providers together; no provider's id

@@ -13,8 +13,9 @@ import msgspec
 from vibeusage.models import Instant
 from vibeusage.records import matching, pricing, readers
 from vibeusage.records.pricing import Cost, Prices, Rates
+from vibeusage.records.rollup import RollupRow
 from vibeusage.records.schema import QUARTER_MS
-from vibeusage.records.store import Record, RollupRow, Store
+from vibeusage.records.store import Record, Store
 from vibeusage.settings import Pricing
 
 DAY_MS = pricing.DAY_MS
@@ -188,19 +189,20 @@ def is_unpriced(row: RollupRow, cost: Cost) -> bool:
 def exactly(
     store: Store, since_ms: int, until_ms: int, provider: str, *, by: tuple[str, ...] = ()
 ) -> Iterator[RollupRow]:
-    """The rows of [since, until) in the order of time: whole quarters, and what lies in parts of one by call."""
+    """The rows of [since, until) in the order of time, by day; what lies in a part of a quarter is by call."""
     first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
     if first > last:
-        yield from by_call(store, since_ms, until_ms, provider)
+        yield from _by_call(store, since_ms, until_ms, provider)
         return
-    yield from by_call(store, since_ms, first, provider)
-    yield from store.rollup(first, last, providers=[provider], by=by) if first < last else ()
-    yield from by_call(store, last, until_ms, provider)
+    yield from _by_call(store, since_ms, first, provider)
+    yield from store.rollup(first, last, providers=[provider], by=by, grain_ms=DAY_MS) if first < last else ()
+    yield from _by_call(store, last, until_ms, provider)
 
 
-def by_call(store: Store, since_ms: int, until_ms: int, provider: str) -> Iterator[RollupRow]:
+def _by_call(store: Store, since_ms: int, until_ms: int, provider: str) -> Iterator[RollupRow]:
     if since_ms < until_ms:
-        yield from map(_of_call, store.calls(since_ms, until_ms, provider=provider))
+        found = store.calls(since_ms, until_ms)  # with a provider, SQLite would sort all of its calls
+        yield from (_of_call(record) for record in found if record.provider == provider)
 
 
 def _of_call(record: Record) -> RollupRow:
@@ -218,7 +220,7 @@ def _of_call(record: Record) -> RollupRow:
         branch=call.branch,
         machine=record.machine,
         calls=1,
-        lower_bounds=int("lower_bound" in call.notes),
+        lower_bounds=int(not call.complete),
         estimates=int(call.kind == "estimate"),
         input=call.input,
         output=call.output,
