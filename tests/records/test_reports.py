@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from vibeusage.records import blocks, days, heatmap, pricing, reports, store
+from vibeusage.records import admin_report, blocks, days, heatmap, pricing, reports, store
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.reports import ALL, Query, Spent, Unpriced
-from vibeusage.records.tally import Pricer, dollars
+from vibeusage.records.tally import APART, Pricer, dollars
 from vibeusage.settings import ModelPrices, Pricing
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -429,3 +429,26 @@ def test_a_million_calls_come_out_the_same_in_every_report_and_the_times_are_tol
     with capsys.disabled():
         print("\n" + ", ".join(f"{kind} {seconds:.2f} s" for kind, seconds in times.items()))
     assert len({total for total in totals if total[1]}) == 1
+
+
+def test_an_organisations_own_report_counts_only_when_asked_for(db):
+    assert admin_report.PROVIDER in APART
+    put(db, call("a", "2026-03-10T12:00Z", input=1))
+    put(db, call("b", "2026-03-10T12:00Z", input=100), provider=admin_report.PROVIDER)
+    for kind in ("models", "providers", "sessions"):
+        assert reports.groups(kind, db, PRICER, Query(zone=UTC)).total.total_tokens == 1
+    assert reports.periods("daily", db, PRICER, Query(zone=UTC)).total.total_tokens == 1
+    asked = Query(zone=UTC, providers=(admin_report.PROVIDER,))
+    assert reports.groups("models", db, PRICER, asked).total.total_tokens == 100
+    spent = reports.today(db, PRICER, at("2026-03-10T13:00Z"), UTC)
+    assert {name: one.tokens for name, one in spent.items()} == {ALL: 1, "claude": 1, admin_report.PROVIDER: 100}
+
+
+def test_the_sum_of_many_prompts_is_no_long_one(db):
+    day = "2026-03-10T12:00Z"
+    dated = Pricer(pricing.load(Pricing()), {})
+    short = call("a", day, model="claude-sonnet-4-5", input=1_000_000, kind="aggregate")
+    put(db, short, msgspec.structs.replace(short, uuid="b", notes=("long",), output=1))
+    found = reports.groups("models", db, dated, Query(zone=UTC))
+    # 3 USD per million, 6 in prompts over 200,000 tokens, where an output token costs 22.50 per million
+    assert found.total.cost == "9.0000225"

@@ -4,7 +4,7 @@ Source: GET /v1/organizations/usage_report/messages (documented; local-logs.md s
 Known from: the vendor's documentation; not seen live.
 Units: counts are disjoint; buckets of an hour in UTC; the last ones grow, and any may be corrected, also downwards.
 
-Claude Code with an API key stands in this report and in its own logs too, so whoever sums up has to leave one out.
+Claude Code with an API key stands in this report and in its own logs too, so sums over all providers leave this one out (`tally.APART`).
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from vibeusage import files, paths, vault
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, ShapeError, StorageError, Unavailable
 from vibeusage.records import store, sync
-from vibeusage.records.readers.spec import Call
+from vibeusage.records.readers.spec import LONG, Call
 from vibeusage.records.store import Changed, Store
 from vibeusage.settings import Config
 
@@ -33,7 +33,6 @@ BASE = "https://api.anthropic.com"
 PATH = "/v1/organizations/usage_report/messages"
 KEYS = ("ANTHROPIC_ADMIN_API_KEY", "ANTHROPIC_ADMIN_KEY")
 GROUPS = ("model", "service_tier", "context_window", "speed")
-LONG = "long"  # a note: prompts of more than 200,000 tokens
 SHORT_WINDOW = "0-200k"
 HOUR_MS = 3_600_000
 PAGE = 168  # buckets of an hour, the most that one answer may have

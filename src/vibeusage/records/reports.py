@@ -16,7 +16,7 @@ from vibeusage.records import days
 from vibeusage.records.pricing import Cost
 from vibeusage.records.rollup import RollupRow
 from vibeusage.records.store import Store
-from vibeusage.records.tally import DAY_MS, Pricer, Row, Tally, is_unpriced, merged
+from vibeusage.records.tally import APART, DAY_MS, Pricer, Row, Tally, is_unpriced, merged
 
 ALL = "*"  # all providers together; no provider's id
 PRIVATE = ("session", "project", "branch", "machine")
@@ -61,6 +61,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     names: Names = lambda kind, name: name
 
     def takes(self, row: RollupRow) -> bool:
+        if not self.providers and row.provider in APART:
+            return False
         return (not self.model or _matches(self.model, row.model)) and (
             not self.project or _is_in(self.project, row.folder)
         )
@@ -149,7 +151,7 @@ class _Reading:
         query = self.query
         by = (*by, "folder") if query.project else by
         found = self.store.rollup(span.start_ms, span.end_ms, providers=query.providers, by=by, grain_ms=DAY_MS)
-        for row in filter(query.takes, found) if query.model or query.project else found:
+        for row in filter(query.takes, found):
             yield row, self.pricer.cost(row)
 
     def report(self, kind: str, rows: list[Row], entries: list[Entry], *, hidden: int) -> Report:
@@ -203,7 +205,8 @@ def this(period: str, store: Store, pricer: Pricer, now_ms: int, zone: tzinfo) -
     tallies: dict[str, Tally] = {ALL: Tally()}
     for row in store.rollup(start, end, grain_ms=DAY_MS):
         cost = pricer.cost(row)
-        tallies[ALL].add(row, cost)
+        if row.provider not in APART:
+            tallies[ALL].add(row, cost)
         tallies.setdefault(row.provider, Tally()).add(row, cost)
     return {name: _spent(tally, start, end) for name, tally in tallies.items()}
 

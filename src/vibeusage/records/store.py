@@ -272,11 +272,10 @@ class Store:
 
     def _row(self, provider: str, call: Call, machine: str) -> tuple:
         kept = (call.session, call.kind, call.model, call.served_by, call.folder, call.branch, call.version)
-        prompt = call.input + call.write + call.read
         return (
             *(provider, _text(call.uuid), call.ts, *map(self._id, (*kept, machine, call.speed))),
             *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
-            *(bisect_left(THRESHOLDS, prompt), call.searches, call.cost, call.rank, call.order),
+            *(bisect_left(THRESHOLDS, call.prompt), call.searches, call.cost, call.rank, call.order),
             call.complete,
             " ".join(call.notes) or None,
             msgspec.json.encode(call.data).decode() if call.data else None,

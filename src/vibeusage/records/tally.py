@@ -19,6 +19,7 @@ from vibeusage.records.store import Record, Store
 from vibeusage.settings import Pricing
 
 DAY_MS = pricing.DAY_MS
+APART = ("claude-api",)  # in sums only when asked for: other providers' records hold some of the same calls
 
 
 class Pricer:
@@ -213,7 +214,7 @@ def _of_call(record: Record) -> RollupRow:
         model=call.model,
         model_provider=call.served_by,
         speed=call.speed,
-        prompt_class=pricing.prompt_class(call.input + call.write + call.read),
+        prompt_class=pricing.prompt_class(call.prompt),
         session_id=call.session,
         session_is_side=call.kind == "subagent" or call.rank > 0,
         folder=call.folder,

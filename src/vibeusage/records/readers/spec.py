@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 MOST_TOKENS = 1 << 53
+LONG = "long"  # a note of an aggregate: each of its prompts was longer than LONG_PROMPT
+LONG_PROMPT = 200_000
 
 
 class Call(msgspec.Struct, gc=False, kw_only=True):
@@ -25,7 +27,7 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     `cost` is what the log states, in picodollars (1e-12 USD), None when it states none.
     `kind`: assistant, subagent, aggregate (a total of several calls) or estimate.
     `complete`: its end was seen; merged by "any", and a call that stays False has an output that is a lower bound.
-    `notes`: approximate, disjoint; `data` is small and whitelisted, numbers and short words only.
+    `notes`: approximate, disjoint, long; `data` is small and whitelisted, numbers and short words only.
     """
 
     uuid: str
@@ -50,6 +52,13 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     cost: int | None = None
     notes: tuple[str, ...] = ()
     data: dict[str, Any] | None = None
+
+    @property
+    def prompt(self) -> int:
+        """The tokens by which a price is chosen; of an aggregate's single prompts only that they are long is known."""
+        if self.kind == "aggregate":
+            return LONG_PROMPT + 1 if LONG in self.notes else 0
+        return self.input + self.write + self.read
 
 
 class Places(msgspec.Struct, frozen=True, kw_only=True):
