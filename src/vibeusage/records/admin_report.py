@@ -4,7 +4,8 @@ Source: GET /v1/organizations/usage_report/messages (documented; local-logs.md s
 Known from: the vendor's documentation; not seen live.
 Units: counts are disjoint; buckets of an hour in UTC; the last ones grow, and any may be corrected, also downwards.
 
-Claude Code with an API key stands in this report and in its own logs too, so sums over all providers leave this one out (`tally.APART`).
+Claude Code with an API key stands in this report and in its own logs too, so sums over all providers leave this one
+out (`tally.APART`).
 """
 
 import asyncio
