@@ -23,7 +23,7 @@ SETTLE_MS = 500
 BURST_MS = 2_000
 TICK_MS = 1_000
 LOOK_S = 60.0
-PAUSE_S = 1.0
+PAUSE_S, PAUSE_MOST_S = 1.0, 10.0
 PAUSE_SHARE = 10
 RETRY_S = 5.0
 DELETED = 3  # of watchfiles.Change
@@ -140,7 +140,7 @@ class Watching:
 
     def note(self, changes: Changes, now: float) -> bool:
         """Make due whose files changed; whether a root itself went, and nothing is told of it any more."""
-        changed = {path: kind for kind, path in changes if not path.startswith(self.ours)}
+        changed = {path: kind for kind, path in changes if not f"{path}{os.sep}".startswith(self.ours)}
         for folder, names in self.folders.items():
             below = folder.path.rstrip(os.sep) + os.sep
             if any(path == folder.path or path.startswith(below) for path in changed):
@@ -154,7 +154,8 @@ class Watching:
         started = time.monotonic()
         is_done = self._read(names)
         took = time.monotonic() - started
-        self.rests_until = now + took + min(max(PAUSE_S, PAUSE_SHARE * took), LOOK_S)
+        pause = min(max(PAUSE_S, PAUSE_SHARE * took), PAUSE_MOST_S) if is_done else PAUSE_S
+        self.rests_until = now + took + pause
         for name in names:
             self.due[name] = now + (background.options(self.settings, name).interval_s if is_done else RETRY_S)
 
