@@ -17,7 +17,7 @@ import msgspec
 from vibeusage import config, files, paths, terminal
 from vibeusage.cli import report_csv, report_heatmap, report_table
 from vibeusage.errors import ConfigError, StorageError
-from vibeusage.records import blocks, days, heatmap, reports, store, tally
+from vibeusage.records import blocks, days, heatmap, readers, reports, store, tally
 from vibeusage.records.reports import Query, Report
 
 KINDS = (*days.PERIODS, "sessions", "blocks", *(name for name in reports.GROUPS if name != "sessions"), "heatmap")
@@ -52,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     query = _query(args, zone, today)
     with store.open(readonly=True) as opened:
         report = _report(args, opened, tally.pricer(settings.pricing), query, now)
+        if not report.rows:
+            _check(args.provider, opened)
     if args.json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return 0
@@ -109,6 +111,14 @@ def _report(
         case period if period in days.PERIODS:
             return reports.periods(period, opened, pricer, query, limit=args.limit)
     return reports.groups(args.kind, opened, pricer, query, limit=args.limit)
+
+
+def _check(names: list[str], opened: store.Store) -> None:
+    """Raises ConfigError for a tool that nobody knows: without it a mistyped name would pass for one without calls."""
+    known = {*readers.load_all(), *opened.counts()}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{name!r} is not a tool with records", hint=f"known are: {', '.join(sorted(known))}")
 
 
 def _shown(args: argparse.Namespace, report: Report, query: Query, style: terminal.Style, now: datetime) -> str:

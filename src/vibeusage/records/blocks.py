@@ -207,16 +207,13 @@ class Blocks:
     def _first(self, since_ms: int) -> int | None:
         """The first call from then on, None when there is none before the live window."""
         end = self.live.start_ms if self.live else (self.store.span() or (0, -1))[1] + 1
-        begin = since_ms // QUARTER_MS * QUARTER_MS
-        if self._between(begin, begin + QUARTER_MS)[0] < since_ms:
-            rows = exactly(self.store, since_ms, begin + QUARTER_MS, self.provider)
-            first = min((row.first_ms for row in rows), default=None)
-            begin += QUARTER_MS
-            if first is not None:
-                return first if first < end else None
-        length = 2 * HOUR_MS
+        begin, length = since_ms // QUARTER_MS * QUARTER_MS, 2 * HOUR_MS
         while begin < end:
             first, last = self._between(begin, begin + length)
+            if first < since_ms:  # of a call before, in the same quarter
+                rows = exactly(self.store, since_ms, begin + QUARTER_MS, self.provider)
+                first = min((row.first_ms for row in rows), default=0)
+                last, length = first, QUARTER_MS
             if last:
                 return first if first < end else None
             begin, length = begin + length, length * 4

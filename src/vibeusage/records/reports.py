@@ -112,12 +112,14 @@ class Entry(msgspec.Struct):
     places: dict[tuple[str, str, str], int] = {}  # tokens of each folder, branch and machine
     unpriced: dict[str, Unpriced] = {}
     is_side: bool = True
+    whole: Tally | None = None  # the sum of the parts, once it was asked for
 
     def add(self, row: RollupRow, cost: Cost, part: tuple[str, ...]) -> None:
         tally = self.parts.get(part)
         if tally is None:
             tally = self.parts[part] = Tally()
         tally.add(row, cost)
+        self.whole = None
         tokens = row.input + row.output + row.write_5m + row.write_1h + row.read
         self.models[row.model] = self.models.get(row.model, 0) + tokens
         self.providers[row.provider] = None
@@ -130,7 +132,9 @@ class Entry(msgspec.Struct):
             self.places[place] = self.places.get(place, 0) + tokens
 
     def total(self) -> Tally:
-        return merged(self.parts.values())
+        if self.whole is None:
+            self.whole = merged(self.parts.values())
+        return self.whole
 
 
 class _Reading:
