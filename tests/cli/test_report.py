@@ -320,6 +320,13 @@ def test_a_range_without_calls_says_so(stored, capsys):
     assert "no calls in this range\nrecords since 2026-01-02" in text
 
 
+def test_what_counts_only_when_asked_for_is_named(stored, capsys):
+    with store.open() as opened:
+        opened.put("claude-api", [call("g", "03-11T08:00", input=10**6, model="m")], machine="")
+    assert "claude-api is left out" in printed(capsys, "daily")
+    assert "left out" not in printed(capsys, "daily", "--provider", "claude-api")
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

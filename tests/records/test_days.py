@@ -62,6 +62,11 @@ def test_the_first_and_the_last_period_are_only_as_long_as_was_asked_for(period,
     assert (found[0].start_ms, found[-1].end_ms) == (ms("2026-02-27T00:00Z"), ms("2026-03-03T00:00Z"))
 
 
+@pytest.mark.parametrize("period", days.PERIODS)
+def test_a_range_that_ends_before_it_begins_has_no_periods(period):
+    assert list(days.spans(period, date(2026, 3, 20), date(2026, 3, 18), UTC)) == []
+
+
 @pytest.mark.parametrize(
     ("text", "day"),
     [

@@ -76,6 +76,7 @@ def test_every_count_and_the_money_of_a_day(db):
         "total": {"key": "total", **row},
         "unpriced": [],
         "hidden": 0,
+        "left_out": [],
     }
 
 
@@ -437,9 +438,11 @@ def test_an_organisations_own_report_counts_only_when_asked_for(db):
     put(db, call("b", "2026-03-10T12:00Z", input=100), provider=admin_report.PROVIDER)
     for kind in ("models", "providers", "sessions"):
         assert reports.groups(kind, db, PRICER, Query(zone=UTC)).total.total_tokens == 1
-    assert reports.periods("daily", db, PRICER, Query(zone=UTC)).total.total_tokens == 1
+    by_day = reports.periods("daily", db, PRICER, Query(zone=UTC))
+    assert (by_day.total.total_tokens, by_day.left_out) == (1, (admin_report.PROVIDER,))
     asked = Query(zone=UTC, providers=(admin_report.PROVIDER,))
-    assert reports.groups("models", db, PRICER, asked).total.total_tokens == 100
+    found = reports.groups("models", db, PRICER, asked)
+    assert (found.total.total_tokens, found.left_out) == (100, ())
     spent = reports.today(db, PRICER, at("2026-03-10T13:00Z"), UTC)
     assert {name: one.tokens for name, one in spent.items()} == {ALL: 1, "claude": 1, admin_report.PROVIDER: 100}
 

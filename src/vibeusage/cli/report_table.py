@@ -149,6 +149,9 @@ def notes(report: Report, style: Style) -> list[str]:
         found.append("no calls in this range" if report.records_since else "no records yet: `vibeusage records sync`")
     if report.hidden:
         found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown and not in the total")
+    for name in report.left_out:
+        also = f"`--provider {style.text(name)}` shows it"
+        found.append(f"{style.text(name)} is left out, as other tools record some of its calls too: {also}")
     if report.unpriced:
         named = (f"{style.text(one.model)} ({one.total_tokens:,} tokens)" for one in report.unpriced)
         found.append(f"without a price: {', '.join(named)}")

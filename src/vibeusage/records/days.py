@@ -102,7 +102,7 @@ def spans(
 ) -> Iterator[Span]:
     """The periods from `since` to `until`, both whole; the first and the last one end there too."""
     first = first_of(period, since, week_start)
-    while first <= until:
+    while first <= until and since <= until:
         following = after(period, first)
         start = start_ms(max(first, since), zone)
         yield Span(_key(period, first), first, start, start_ms(min(following, until + timedelta(days=1)), zone))

@@ -60,9 +60,10 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     week_start: int = days.MONDAY
     names: Names = lambda kind, name: name
 
+    def leaves_out(self, row: RollupRow) -> bool:
+        return row.provider in APART and not self.providers
+
     def takes(self, row: RollupRow) -> bool:
-        if not self.providers and row.provider in APART:
-            return False
         return (not self.model or _matches(self.model, row.model)) and (
             not self.project or _is_in(self.project, row.folder)
         )
@@ -78,7 +79,10 @@ class Unpriced(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`total` is the sum of `rows`; `hidden` counts the rows that a limit left out of both."""
+    """`total` is the sum of `rows`; `hidden` counts the rows that a limit left out of both.
+
+    `left_out`: providers with records in the range that count only when asked for.
+    """
 
     schema: int = 1
     report: str
@@ -91,6 +95,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     total: Row
     unpriced: tuple[Unpriced, ...] = ()
     hidden: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -142,6 +147,7 @@ class _Reading:
 
     def __init__(self, store: Store, pricer: Pricer, query: Query) -> None:
         self.store, self.pricer, self.query = store, pricer, query
+        self.left_out: set[str] = set()
         known = store.span()
         first, last = (days.of(ms, query.zone) for ms in known) if known else (date.max, date.min)
         self.since = max(first, query.since or first)
@@ -155,11 +161,15 @@ class _Reading:
         query = self.query
         by = (*by, "folder") if query.project else by
         found = self.store.rollup(span.start_ms, span.end_ms, providers=query.providers, by=by, grain_ms=DAY_MS)
-        for row in filter(query.takes, found):
-            yield row, self.pricer.cost(row)
+        for row in found:
+            if query.leaves_out(row):
+                self.left_out.add(row.provider)
+            elif query.takes(row):
+                yield row, self.pricer.cost(row)
 
     def report(self, kind: str, rows: list[Row], entries: list[Entry], *, hidden: int) -> Report:
-        return made(kind, self.store, self.pricer, self.query, rows, entries, hidden=hidden)
+        whole = made(kind, self.store, self.pricer, self.query, rows, entries, hidden=hidden)
+        return msgspec.structs.replace(whole, left_out=tuple(sorted(self.left_out)))
 
 
 def periods(period: str, store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
