@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from vibeusage.records import merge
-from vibeusage.records.readers.spec import Call, Database, Document, Lines, Reader, Source
+from vibeusage.records.readers.spec import FACTS, Call, Database, Document, Lines, Reader, Source
 
 CANARY = "SECRET-PROMPT-TEXT"
 
@@ -17,6 +17,7 @@ class Fed(msgspec.Struct):
 
     calls: dict[str, Call]
     skipped: dict[str, int]
+    facts: dict[str, Call] = {}  # of the kind that is in no sum
 
     def counts(self) -> dict[str, tuple[int, int, int, int]]:
         """{identity: (input, output, write, read)}."""
@@ -34,7 +35,7 @@ def feed(readers: Reader | tuple[Reader, ...], *paths: Path, size: int = 1 << 30
         source = Source(path, path.parent)
         for call in _calls(form_of(readers, path), path, source, size):
             assert CANARY.encode() not in msgspec.json.encode(call)
-            merge.fold(fed.calls, call)
+            merge.fold(fed.facts if call.kind == FACTS else fed.calls, call)
         for reason, count in source.skipped.items():
             fed.skipped[reason] = fed.skipped.get(reason, 0) + count
     return fed

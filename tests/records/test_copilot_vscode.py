@@ -9,7 +9,7 @@ import pytest
 from records.feeding import CANARY, DAMAGES, damages, feed, lines
 
 from vibeusage.records.readers.copilot import READERS
-from vibeusage.records.readers.spec import Call, Lines, Places, Source
+from vibeusage.records.readers.spec import FACTS, Call, Lines, Places, Source
 
 AT = 1_791_014_404_000
 SESSION = {"version": 3, "sessionId": "c1", "creationDate": AT - 4000, "requests": []}
@@ -207,7 +207,7 @@ def test_what_the_traces_had_stays_told_when_they_forget(user):
         database.execute("DELETE FROM spans")
     database.close()
     more = msgspec.json.encode(put(200, 0, "completionTokens")) + b"\n"
-    assert (first, list(read(more, Source(source, user), state))) == ([], [])
+    assert {call.kind for call in [*first, *read(more, Source(source, user), state)]} == {FACTS}
 
 
 @pytest.mark.parametrize("schema", ["CREATE TABLE spans (id)", None], ids=["another shape", "no database"])

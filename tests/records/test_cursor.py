@@ -109,7 +109,7 @@ def test_only_new_rows_are_read_and_a_changed_message_is_a_new_row(user):
     second, mark = rows(FORM, path, Source(path, user), mark)
     anew, _ = rows(FORM, path, Source(path, user), {"row": 1 << 40})
     assert [[call.uuid for call in calls] for calls in (first, none, second, anew)] == [
-        ["b1"],
+        ["b1", "facts:b2"],
         [],
         ["b2"],
         ["b1", "b2"],

@@ -20,6 +20,7 @@ from vibeusage import cache, config, files, paths
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.records import background, days, import_databases, import_documents, readers, store, sync
 from vibeusage.records.import_items import Found, Item, Where
+from vibeusage.records.readers.spec import FACTS
 from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.store import Record, Store
 from vibeusage.toml_edit import split_key
@@ -168,6 +169,8 @@ def _oldest_other(opened: Store, provider: str, tag: str) -> int | None:
 
 def _is_other(record: Record, tag: str) -> bool:
     """Calls of an earlier import know each other by their identity, and so do Cursor's exports, read or imported."""
+    if record.call.kind == FACTS:
+        return False
     if record.provider == "cursor" and tag == "cursor-csv":
         return record.call.kind == "estimate"
     return (record.call.data or {}).get("from") != tag

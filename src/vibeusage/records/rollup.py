@@ -31,7 +31,7 @@ _REBUILD = (
     f"""INSERT INTO rollup SELECT {_KEYS}, {_SUMMED} FROM touched CROSS JOIN usage_records
         INDEXED BY usage_records_timestamp
         ON timestamp >= quarter * 900000 AND timestamp < (quarter + 1) * 900000 AND provider = :provider
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12""",  # noqa: S608
+        AND message_type <> :facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12""",  # noqa: S608
     "DELETE FROM rollup_models WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
     f"""INSERT INTO rollup_models SELECT quarter, {", ".join(PRICED)}, {_AGAIN} FROM touched CROSS JOIN rollup
         USING (quarter) WHERE provider = :provider GROUP BY quarter, {", ".join(PRICED)}""",  # noqa: S608
@@ -75,13 +75,15 @@ class RollupRow(msgspec.Struct, frozen=True):
     last_ms: int
 
 
-def rebuild(database: sqlite3.Connection, provider: str, quarters: set[int], estimate: int, subagent: int) -> None:
+def rebuild(
+    database: sqlite3.Connection, provider: str, quarters: set[int], estimate: int, subagent: int, facts: int
+) -> None:
     """Sum the touched quarters anew from the calls themselves, so that no sum can drift; the kinds are ids of names."""
     database.execute("CREATE TEMP TABLE IF NOT EXISTS touched (quarter INTEGER PRIMARY KEY)")
     database.execute("DELETE FROM touched")
     database.executemany("INSERT INTO touched VALUES (?)", ((quarter,) for quarter in sorted(quarters)))
     for statement in _REBUILD:
-        database.execute(statement, {"provider": provider, "estimate": estimate, "subagent": subagent})
+        database.execute(statement, {"provider": provider, "estimate": estimate, "subagent": subagent, "facts": facts})
 
 
 def rows(

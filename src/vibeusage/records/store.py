@@ -20,7 +20,7 @@ import msgspec
 from vibeusage import files, paths
 from vibeusage.errors import StorageError
 from vibeusage.records import disk, merge, rollup, schema
-from vibeusage.records.readers.spec import Call
+from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.rollup import RollupRow
 from vibeusage.records.schema import QUARTER_MS, THRESHOLDS
 
@@ -165,7 +165,7 @@ class Store:
                     better.append(new)
             if added or better:
                 self._db.executemany(_UPSERT, (self._row(provider, call, machine) for call in (*added, *better)))
-                kinds = self._id("estimate"), self._id("subagent")
+                kinds = self._id("estimate"), self._id("subagent"), self._id(FACTS)
                 rollup.rebuild(self._db, provider, quarters, *kinds)
         return Changed(len(added), len(better))
 

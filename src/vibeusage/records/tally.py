@@ -13,6 +13,7 @@ import msgspec
 from vibeusage.models import Instant
 from vibeusage.records import matching, pricing, readers
 from vibeusage.records.pricing import Cost, Prices, Rates
+from vibeusage.records.readers.spec import FACTS
 from vibeusage.records.rollup import RollupRow
 from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.store import Record, Store
@@ -203,7 +204,7 @@ def exactly(
 def _by_call(store: Store, since_ms: int, until_ms: int, provider: str) -> Iterator[RollupRow]:
     if since_ms < until_ms:
         found = store.calls(since_ms, until_ms)  # with a provider, SQLite would sort all of its calls
-        yield from (_of_call(record) for record in found if record.provider == provider)
+        yield from (_of_call(one) for one in found if one.provider == provider and one.call.kind != FACTS)
 
 
 def _of_call(record: Record) -> RollupRow:

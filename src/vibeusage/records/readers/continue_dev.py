@@ -9,7 +9,8 @@ provider's and include the cached ones; cost in dollars; times ISO 8601, in the 
 The extensions write the log and the database of the same call: it is one by its second, model and counts, and the
 database is read before the log's first line only. The command line writes neither, but its sessions have a `usage`
 of their own, so that a call is in one of the two whatever is read first. Sessions without it are the extensions':
-they count only where there is no dev data at all.
+they count only where there is no dev data at all. What a session names beside tokens (who served its answers, context
+providers, slash commands) are facts of its own.
 """
 
 import hashlib
@@ -20,9 +21,10 @@ from typing import Any
 
 import msgspec
 
+from vibeusage.records.readers import continue_facts
 from vibeusage.records.readers.counts import APPROXIMATE, fresh, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded, hits
-from vibeusage.records.readers.spec import Call, Database, Document, Lines, Places, Reader, Source
+from vibeusage.records.readers.spec import FACTS, Call, Database, Document, Lines, Places, Reader, Source
 from vibeusage.records.readers.values import count, millis, pico, served_by
 
 _LOG = Path("0.2.0", "tokensGenerated.jsonl")
@@ -56,7 +58,7 @@ class _Message(msgspec.Struct, gc=False):
     usage: _Usage | None = None
 
 
-class _Item(msgspec.Struct, gc=False):
+class _Item(continue_facts.Told):
     message: _Message = msgspec.field(default_factory=_Message)
 
 
@@ -147,12 +149,14 @@ def _numbered(key: str, second: int, state: dict[str, Any]) -> str:
 def read_session(body: bytes, source: Source) -> Iterator[Call]:
     """One total per session: its calls have no times of their own."""
     session = decoded(body, _SESSION, source)
-    if session is None or (session.usage is None and _has_dev_data(source.path)):
+    if session is None:
         return
     usages = [item.message.usage for item in session.history if item.message.role == "assistant" and item.message.usage]
-    call = _total(session, usages, source.path)
-    if call.order and moment(call.ts or None, source):
-        yield call
+    is_told = session.usage is None and _has_dev_data(source.path)
+    call, found = _total(session, [] if is_told else usages, source.path), continue_facts.found(session.history)
+    if (call.order or found) and moment(call.ts or None, source):
+        yield from [call] if call.order else ()
+        yield from [_facts(session, call, found)] if found else ()
 
 
 def _total(session: _Session, usages: list[_Usage], path: Path) -> Call:
@@ -181,6 +185,20 @@ def _total(session: _Session, usages: list[_Usage], path: Path) -> Call:
     )
 
 
+def _facts(session: _Session, call: Call, found: dict[str, dict[str, int]]) -> Call:
+    """Those of the longest history stay."""
+    return Call(
+        uuid=f"{FACTS}:{call.session}",
+        ts=call.ts,
+        session=call.session,
+        model=call.model,
+        folder=call.folder,
+        order=len(session.history),
+        kind=FACTS,
+        data=found,
+    )
+
+
 def _created(session: str, path: Path) -> int | None:
     try:
         body = path.with_name("sessions.json").read_bytes()
@@ -206,4 +224,4 @@ def _find(root: Path) -> Iterator[Path]:
 
 
 _ALSO: dict[str, Any] = {".sqlite": Database(read_database), ".json": Document(read_session)}
-READER = Reader(id="continue", name="Continue", parser=1, roots=_roots, find=_find, form=Lines(read_log), also=_ALSO)
+READER = Reader(id="continue", name="Continue", parser=2, roots=_roots, find=_find, form=Lines(read_log), also=_ALSO)

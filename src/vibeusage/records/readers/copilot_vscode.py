@@ -2,11 +2,12 @@
 
 `state` keeps only what matters of the requests. Prompt tokens are those of a tool loop's last round in some
 versions, and no cache is known: `approximate`. A request counts here where the traces have no span of its session
-from its time up to the next request.
+from its time up to the next request; its facts (the editor, languages of code, edits kept or undone) always do.
 """
 
 import bisect
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import msgspec
 from vibeusage.records.readers import copilot_traces
 from vibeusage.records.readers.counts import APPROXIMATE, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded, hits
-from vibeusage.records.readers.spec import Call, Source
+from vibeusage.records.readers.spec import FACTS, MOST_WORD, Call, Source
+from vibeusage.records.readers.values import FIRST_MS, millis
 
 PLACES = tuple(
     f"{folder}/*{suffix}"
@@ -25,13 +27,39 @@ PLACES = tuple(
     for suffix in (".json", ".jsonl")
 )
 _SERVED_BY, _OURS = "github", "copilot/"
+_EDITS = {1: "kept", 2: "undone", 3: "changed"}
+_EDITORS = {
+    "Code": "VS Code",
+    "Code - Insiders": "VS Code Insiders",
+    "VSCodium": "VSCodium",
+    "Cursor": "Cursor",
+    "Windsurf": "Windsurf",
+    "Trae": "Trae",
+    "Kiro": "Kiro",
+    "Antigravity": "Antigravity",
+    ".vscode-server": "VS Code",
+    ".vscode-server-insiders": "VS Code Insiders",
+    ".cursor-server": "Cursor",
+    ".windsurf-server": "Windsurf",
+}
+_LANGUAGE = re.compile(rf"[\w+#.-]{{1,{MOST_WORD}}}")
+MOST_LANGUAGES = 32  # of one request
 _EARLY_MS = 1_000  # a span may begin so long before its request's own time
+
+
+class _Block(msgspec.Struct, gc=False):
+    language: str | None = None
+
+
+class _Edit(msgspec.Struct, gc=False, rename="camel"):
+    event_kind: int | None = None
 
 
 class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     prompt_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
     resolved_model: str | None = None
+    code_blocks: list[_Block] | None = None
 
 
 class _Result(msgspec.Struct, gc=False):
@@ -45,6 +73,7 @@ class _Request(msgspec.Struct, gc=False, rename="camel"):
     prompt_tokens: Tokens | None = None
     completion_tokens: Tokens | None = None
     result: _Result | None = None
+    edited_file_events: list[_Edit] | None = None
 
 
 class _Session(msgspec.Struct, gc=False, rename="camel"):
@@ -63,7 +92,7 @@ class _Patch(msgspec.Struct, gc=False):
 
 _SESSION, _PATCH = msgspec.json.Decoder(_Session), msgspec.json.Decoder(_Patch)
 _REQUEST, _REQUESTS = msgspec.json.Decoder(_Request), msgspec.json.Decoder(list[_Request])
-_FIELDS = {"requestId", "timestamp", "modelId", "promptTokens", "completionTokens", "result"}
+_FIELDS = {"requestId", "timestamp", "modelId", "promptTokens", "completionTokens", "result", "editedFileEvents"}
 _JUNK = b"\0\xef\xbb\xbf \t\r"
 
 
@@ -74,6 +103,7 @@ def read_log(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Ca
     for text in hits(block, b'"requests"'):
         patch = decoded(text.lstrip(_JUNK), _PATCH, source)
         for index in _apply(patch, source, state) if patch else ():
+            yield from _facts(index, source, state)
             if _is_counted(state["requests"][index]):
                 spans = copilot_traces.times(source.path, state["session"]) if spans is None else spans
                 yield from _call(index, source, state, spans)
@@ -87,6 +117,7 @@ def read_document(data: bytes, source: Source) -> Iterator[Call]:
     state = {"session": session, "requests": requests, "told": {}, "folder": _folder(source.path)}
     spans = copilot_traces.times(source.path, session) if requests else []
     for index in range(len(requests)):
+        yield from _facts(index, source, state)
         yield from _call(index, source, state, spans)
 
 
@@ -144,9 +175,16 @@ def _kept(request: _Request, kept: dict[str, Any]) -> dict[str, Any]:
         "resolved": metadata.resolved_model,
         "prompt": _larger(request.prompt_tokens, metadata.prompt_tokens),
         "output": _larger(request.completion_tokens, metadata.output_tokens),
+        "languages": _counts(block.language for block in metadata.code_blocks or ()),
+        "edits": _counts(_EDITS.get(edit.event_kind or 0) for edit in request.edited_file_events or ()),
     }
     kept.update({name: value for name, value in told.items() if value is not None})
     return kept
+
+
+def _counts(names: Iterable[str | None]) -> dict[str, int] | None:
+    known = Counter(name.lower() for name in names if name and _LANGUAGE.fullmatch(name))
+    return dict(known.most_common(MOST_LANGUAGES)) or None
 
 
 def _is_counted(request: dict[str, Any]) -> bool:
@@ -162,7 +200,7 @@ def _call(index: int, source: Source, state: dict[str, Any], spans: list[int]) -
     named, resolved = request.get("model") or "", request.get("resolved") or ""
     is_ours = named.startswith(_OURS) if named else bool(resolved)
     ts = moment(request.get("at"), source) if is_ours and _is_counted(request) else None
-    uuid = request.get("id") or f"{state['session']}:{index}"
+    uuid = _uuid(index, state)
     if ts is None or _is_told(uuid, index, ts, state, spans):
         return
     yield Call(
@@ -175,6 +213,29 @@ def _call(index: int, source: Source, state: dict[str, Any], spans: list[int]) -
         output=request.get("output") or 0,
         served_by=_SERVED_BY,
         notes=(APPROXIMATE,),
+    )
+
+
+def _uuid(index: int, state: dict[str, Any]) -> str:
+    return state["requests"][index].get("id") or f"{state['session']}:{index}"
+
+
+def _facts(index: int, source: Source, state: dict[str, Any]) -> Iterator[Call]:
+    request = state["requests"][index]
+    named, resolved, ts = request.get("model") or "", request.get("resolved") or "", millis(request.get("at"))
+    if ts is None or ts < FIRST_MS or not (named.startswith(_OURS) if named else resolved):
+        return
+    told = {name: request[name] for name in ("languages", "edits") if name in request}
+    editor = next((_EDITORS[name] for name in reversed(source.path.parts) if name in _EDITORS), None)
+    yield Call(
+        uuid=f"{FACTS}:{_uuid(index, state)}",
+        ts=ts,
+        session=state["session"],
+        model=resolved or named.removeprefix(_OURS),
+        folder=state["folder"],
+        order=sum(sum(counts.values()) for counts in told.values()),
+        kind=FACTS,
+        data=told | ({"editor": editor} if editor else {}),
     )
 
 

@@ -3,7 +3,8 @@
 Source: local-logs.md section 8 (Cursor 1.x and 2.x state.vscdb; the dashboard's CSV, 2025 and 2026).
 Known from: public sources of trackers and issue threads, made-up files; not seen live.
 Units: disjoint counts in the export, where the four columns add up to the total; `Cost` in dollars. The database
-knows no cache, writes zeros in recent versions, and names the model `default` under Auto.
+knows no cache, writes zeros in recent versions, and names the model `default` under Auto. A message without counts
+is a fact: which model its conversation was with.
 
 Export files are read only from folders that the settings name; those replace the database, which describes the
 same calls. Nothing of the account's login is looked at.
@@ -23,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from vibeusage.records.readers.counts import APPROXIMATE, moment
-from vibeusage.records.readers.spec import Call, Database, Document, Places, Reader, Source
+from vibeusage.records.readers.spec import FACTS, Call, Database, Document, Places, Reader, Source
 from vibeusage.records.readers.values import count, pico, served_by
 
 DATABASE = Path("globalStorage", "state.vscdb")
@@ -39,6 +40,7 @@ SELECT key, json_extract(body, '$.createdAt'), json_extract(body, '$.modelInfo.m
 FROM bubbles
 WHERE coalesce(json_extract(body, '$.tokenCount.inputTokens'), 0) > 0
    OR coalesce(json_extract(body, '$.tokenCount.outputTokens'), 0) > 0
+   OR coalesce(json_extract(body, '$.modelInfo.modelName'), '') <> ''
 ORDER BY rowid
 """
 _COMPOSER = """
@@ -82,14 +84,14 @@ def _bubble(
     composer: str, bubble: str, ts: int, model: str, counts: tuple[int, int], folders: dict[str, str]
 ) -> Call:
     return Call(
-        uuid=bubble,
+        uuid=bubble if any(counts) else f"{FACTS}:{bubble}",
         ts=ts,
         session=composer,
         model=model,
         folder=folders.get(composer, ""),
         input=counts[0],
         output=counts[1],
-        kind="estimate",
+        kind="estimate" if any(counts) else FACTS,
         served_by="" if model in _AUTO else served_by(model),
     )
 
@@ -200,7 +202,7 @@ def _roots(places: Places) -> list[Path]:
 READER = Reader(
     id="cursor",
     name="Cursor",
-    parser=1,
+    parser=2,
     roots=_roots,
     find=find,
     form=Database(read_database),

@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 
 MOST_TOKENS = 1 << 53
+FACTS = "facts"
+MOST_WORD = 64
 LONG = "long"  # a note of an aggregate: each of its prompts was longer than LONG_PROMPT
 LONG_PROMPT = 200_000
 
@@ -25,7 +27,8 @@ class Call(msgspec.Struct, gc=False, kw_only=True):
     the part of `write` that lives an hour. `rank` 1 is a copy on a side chain: a lower rank replaces a higher
     one whole. `order` above 0 marks a running total: of two states the higher order replaces the other whole.
     `cost` is what the log states, in picodollars (1e-12 USD), None when it states none.
-    `kind`: assistant, subagent, aggregate (a total of several calls) or estimate.
+    `kind`: assistant, subagent, aggregate (a total of several calls), estimate, or `FACTS`: what a tool tells beside
+    tokens, which is in no sum.
     `complete`: its end was seen; merged by "any", and a call that stays False has an output that is a lower bound.
     `notes`: approximate, disjoint, long; `data` is small and whitelisted, numbers and short words only.
     """
