@@ -115,7 +115,7 @@ end
 builtin complete -c vibeusage -f -n __fish_use_subcommand -a 'usage line harvest refresh auth key status doctor report records config cache init install uninstall demo
     claude codex copilot cursor gemini'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from usage refresh auth key status' -a 'claude codex copilot cursor gemini'
-builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from report' -a 'daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap'
+builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from report' -a 'daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from install uninstall' -a 'zsh bash fish tmux starship
     claude-code copilot qwen cursor agy cron systemd launchd'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from line' -a 'tmux starship zsh bash fish claude-code copilot qwen

@@ -89,7 +89,7 @@ _vibeusage_complete() {
   case $CURRENT$words[2] in
     2*) compadd -- usage line harvest refresh auth key status doctor report records config cache init install uninstall demo claude codex copilot cursor gemini ;;
     3auth|3key|*usage|*refresh|*status) compadd -- claude codex copilot cursor gemini ;;
-    3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap ;;
+    3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity ;;
     3install|3uninstall) compadd -- zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd ;;
     3line) compadd -- tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen \
       zjstatus swiftbar plain ansi json ;;

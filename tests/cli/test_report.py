@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibeusage import terminal
-from vibeusage.cli import Parser, report, report_csv, report_heatmap, report_table
+from vibeusage.cli import Parser, report, report_activity, report_csv, report_heatmap, report_table
 from vibeusage.cli.report_columns import amount
 from vibeusage.errors import ConfigError
 from vibeusage.escape import width
-from vibeusage.records import blocks, days, heatmap, pricing, reports, store
+from vibeusage.records import activity, blocks, days, heatmap, pricing, reports, store
+from vibeusage.records.activity import Fact
 from vibeusage.records.blocks import Live
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.reports import Query
@@ -36,7 +37,8 @@ NOW_MS = int(NOW.timestamp() * 1000)
 HOME = "/home/me"
 BLOCKS, ASCII = ("█", "░"), ("#", "-")
 CANARIES = ("Secret-Project", "feature/secret", "secret-machine", "5e551017")
-ALL_KINDS = [kind for kind in report.KINDS if kind != "heatmap"]
+SUMS = [kind for kind in report.KINDS if kind != activity.KIND]
+ALL_KINDS = [kind for kind in SUMS if kind != "heatmap"]
 
 
 def a_style(columns=80, *, color=False, cells=BLOCKS):
@@ -88,6 +90,8 @@ def made(kind: str, opened: store.Store, *, breakdown: bool = False) -> reports.
 
 
 def look(kind: str, opened: store.Store, style: terminal.Style, *, breakdown: bool = False) -> str:
+    if kind == activity.KIND:
+        return report_activity.table(activity.report(opened, PRICER, Query(zone=UTC)), style)
     found = made(kind, opened, breakdown=breakdown)
     if kind == "heatmap":
         last = date(2026, 3, 11)
@@ -227,7 +231,7 @@ def test_json_is_the_document_that_others_read(stored, capsys):
     assert told["unpriced"] == [{"model": "m", "messages": 1, "total_tokens": 10**9 + 5}]
 
 
-@pytest.mark.parametrize("kind", report.KINDS)
+@pytest.mark.parametrize("kind", SUMS)
 def test_the_required_keys_are_in_every_row_of_every_report(kind, stored, capsys):
     told = json.loads(printed(capsys, kind, "--json", "--breakdown", "--since", "2026-01-01"))
     required = {
@@ -239,6 +243,35 @@ def test_the_required_keys_are_in_every_row_of_every_report(kind, stored, capsys
     assert [required - {*row} for row in rows] == [set()] * len(rows)
     for name in ("messages", "total_tokens"):
         assert told["total"][name] == sum(row[name] for row in told["rows"])
+
+
+def test_activity_as_json_and_csv(stored, capsys):
+    argv = ("activity", "--zone", "UTC", "--provider", "cursor")
+    told = json.loads(printed(capsys, *argv, "--json"))
+    nothing = {"name": "", "count": None, "share": None, "usd": None, "is_recorded": False}
+    assert (told["schema"], told["report"], told["zone"], told["hidden"]) == (1, "activity", "UTC", 0)
+    assert told["rows"] == [
+        {"provider": "cursor", "fact": "model_switching", **nothing},
+        {"provider": "cursor", "fact": "request_kinds", **nothing},
+    ]
+    assert printed(capsys, *argv, "--csv").splitlines() == [
+        "provider,fact,name,count,share,usd,is_recorded",
+        "cursor,model_switching,,,,,0",
+        "cursor,request_kinds,,,,,0",
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(names=st.lists(TEXT, min_size=2, max_size=2), count=COUNT, columns=st.integers(1, 200))
+def test_no_line_of_activity_is_wider_than_the_terminal(names, count, columns):
+    rows = (
+        Fact(provider=names[0], fact="languages", name=names[1], count=count, share=0.5),
+        Fact(provider=names[0], fact="cache_saved", usd="-12.34"),
+        Fact(provider=names[0], fact="completions_accepted", is_recorded=False),
+    )
+    dates: dict[str, Any] = {"since": None, "until": None, "records_since": None, "prices_as_of": date(2026, 1, 1)}
+    text = report_activity.table(activity.Activity(zone="UTC", rows=rows, **dates), a_style(columns))
+    assert all(width(line) <= columns and line.isprintable() for line in text.split("\n"))
 
 
 def test_csv_has_a_line_for_each_part_and_exact_costs(stored, capsys):
@@ -334,6 +367,7 @@ def test_what_counts_only_when_asked_for_is_named(stored, capsys):
         pytest.param(["--since", "soon"], "is not a day", id="no day"),
         pytest.param(["--zone", "Mars/Olympus"], "is not a time zone", id="no zone"),
         pytest.param(["--provider", "cluade"], "is not a tool", id="no tool"),
+        pytest.param(["activity", "--provider", "codex"], "nothing beyond tokens", id="nothing beyond tokens"),
         pytest.param(["blocks", "--provider", "cursor"], "no five-hour windows", id="no windows"),
     ],
 )

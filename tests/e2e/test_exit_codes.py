@@ -171,6 +171,7 @@ DOCUMENTS = [
     pytest.param(["line", "json"], "line", id="line"),
     pytest.param(["report", "--json"], "report", id="report"),
     pytest.param(["report", "blocks", "--json"], "report", id="report of blocks"),
+    pytest.param(["report", "activity", "--json"], "report-activity", id="report of activity"),
     pytest.param(["records", "sync", "--json"], "records-sync", id="records sync"),
     pytest.param(["records", "show", "--json"], "records-show", id="records show"),
 ]

@@ -15,12 +15,13 @@ from datetime import UTC, date, datetime, tzinfo
 import msgspec
 
 from vibeusage import config, files, paths, terminal
-from vibeusage.cli import report_csv, report_heatmap, report_table
+from vibeusage.cli import report_activity, report_csv, report_heatmap, report_table
 from vibeusage.errors import ConfigError, StorageError
-from vibeusage.records import blocks, days, heatmap, readers, reports, store, tally
+from vibeusage.records import activity, blocks, days, heatmap, readers, reports, store, tally
 from vibeusage.records.reports import Query, Report
 
-KINDS = (*days.PERIODS, "sessions", "blocks", *(name for name in reports.GROUPS if name != "sessions"), "heatmap")
+GROUPS = tuple(name for name in reports.GROUPS if name != "sessions")
+KINDS = (*days.PERIODS, "sessions", "blocks", *GROUPS, "heatmap", activity.KIND)
 REDACT_KEY = "redact.key"
 DIGITS = 8  # of a redacted name
 
@@ -51,7 +52,10 @@ def run(args: argparse.Namespace) -> int:
     today = now.astimezone(zone).date()
     query = _query(args, zone, today)
     with store.open(readonly=True) as opened:
-        report = _report(args, opened, tally.pricer(settings.pricing), query, now)
+        pricer = tally.pricer(settings.pricing)
+        if args.kind == activity.KIND:
+            return _print_activity(args, activity.report(opened, pricer, query, limit=args.limit))
+        report = _report(args, opened, pricer, query, now)
         if not report.rows:
             _check(args.provider, opened)
     if args.json:
@@ -60,9 +64,22 @@ def run(args: argparse.Namespace) -> int:
     if args.csv:
         sys.stdout.write(report_csv.as_csv(report))
         return 0
-    style = terminal.environment_style(sys.stdout, remaining=False, stale_after_s=0, no_color=args.no_color)
-    print(_shown(args, report, query, style, now))
+    print(_shown(args, report, query, _style(args), now))
     return 0
+
+
+def _print_activity(args: argparse.Namespace, found: activity.Activity) -> int:
+    if args.json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    elif args.csv:
+        sys.stdout.write(report_activity.as_csv(found))
+    else:
+        print(report_activity.table(found, _style(args)))
+    return 0
+
+
+def _style(args: argparse.Namespace) -> terminal.Style:
+    return terminal.environment_style(sys.stdout, remaining=False, stale_after_s=0, no_color=args.no_color)
 
 
 def _limit(text: str) -> int:
@@ -76,6 +93,11 @@ def _query(args: argparse.Namespace, zone: tzinfo, today: date) -> Query:
     until = days.parse(args.until, today) if args.until else None
     if since and until and since > until:
         raise ConfigError(f"--since {since} is after --until {until}", hint="both days are included")
+    if args.kind == activity.KIND and args.provider and not {*args.provider} & {*activity.TOOLS}:
+        raise ConfigError(
+            f"{', '.join(args.provider)}: nothing beyond tokens is known of it",
+            hint=f"it is of {', '.join(activity.TOOLS)}",
+        )
     week_start = days.SUNDAY if args.week_start == "sunday" else days.MONDAY
     if args.kind == "heatmap":
         until = until or today

@@ -14,6 +14,7 @@ import msgspec
 
 from vibeusage.records import days
 from vibeusage.records.pricing import Cost
+from vibeusage.records.readers.spec import Call
 from vibeusage.records.rollup import RollupRow
 from vibeusage.records.store import Store
 from vibeusage.records.tally import APART, DAY_MS, Pricer, Row, Tally, is_unpriced, merged
@@ -63,7 +64,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     def leaves_out(self, row: RollupRow) -> bool:
         return row.provider in APART and not self.providers
 
-    def takes(self, row: RollupRow) -> bool:
+    def takes(self, row: RollupRow | Call) -> bool:
         return (not self.model or _matches(self.model, row.model)) and (
             not self.project or _is_in(self.project, row.folder)
         )

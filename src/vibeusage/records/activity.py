@@ -1,0 +1,256 @@
+"""What tools record beyond tokens: what their caches gave and saved, switches of models, kinds of requests, and more.
+
+A block of rows for each tool that has records; a fact that its logs do not have is a row that says so. Rows have names
+and counts only.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from vibeusage.records import days
+from vibeusage.records.pricing import Rates
+from vibeusage.records.readers.spec import FACTS, Call
+from vibeusage.records.reports import Query
+from vibeusage.records.rollup import END, RollupRow
+from vibeusage.records.store import Store
+from vibeusage.records.tally import DAY_MS, Pricer, dollars
+
+KIND = "activity"
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """`count` is of what `fact` and `name` say; `share` of all counts of its fact that stand for a whole, 0-1.
+
+    `usd`: money at list price. `is_recorded` is False where the tool's logs do not have the fact at all.
+    """
+
+    provider: str
+    fact: str
+    name: str = ""
+    count: int | None = None
+    share: float | None = None
+    usd: str | None = None
+    is_recorded: bool = True
+
+
+class Activity(msgspec.Struct, frozen=True, kw_only=True):
+    """`hidden` counts the rows that a limit left out."""
+
+    schema: int = 1
+    report: str = KIND
+    zone: str
+    since: date | None
+    until: date | None
+    records_since: date | None
+    prices_as_of: date
+    rows: tuple[Fact, ...]
+    hidden: int = 0
+
+
+class _Asked(NamedTuple):
+    store: Store
+    pricer: Pricer
+    query: Query
+    since_ms: int
+    until_ms: int
+
+    def calls(self, provider: str) -> Iterator[Call]:
+        found = self.store.calls(self.since_ms, self.until_ms, provider=provider)
+        return (record.call for record in found if self.query.takes(record.call))
+
+    def sums(self, provider: str) -> Iterator[RollupRow]:
+        by = ("folder",) if self.query.project else ()
+        found = self.store.rollup(self.since_ms, self.until_ms, providers=[provider], by=by, grain_ms=DAY_MS)
+        return filter(self.query.takes, found)
+
+
+def report(store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Activity:
+    """`limit` keeps the names of the largest counts of each fact."""
+    asked = _Asked(store, pricer, query, *_span(query))
+    wanted = [provider for provider in TOOLS if not query.providers or provider in query.providers]
+    facts = [fact for provider in wanted for fact in TOOLS[provider](asked)]
+    kept = list(_limited(facts, limit))
+    known = store.span()
+    return Activity(
+        zone=days.name_of(query.zone),
+        since=query.since,
+        until=query.until,
+        records_since=days.of(known[0], query.zone) if known else None,
+        prices_as_of=pricer.prices.as_of,
+        rows=tuple(kept),
+        hidden=len(facts) - len(kept),
+    )
+
+
+def _span(query: Query) -> tuple[int, int]:
+    since = days.start_ms(query.since, query.zone) if query.since else 0
+    return since, days.start_ms(query.until + timedelta(days=1), query.zone) if query.until else END
+
+
+def _limited(facts: Iterable[Fact], limit: int) -> Iterator[Fact]:
+    seen: Counter[tuple[str, str]] = Counter()
+    for fact in facts:
+        seen[fact.provider, fact.fact] += 1
+        if not limit or seen[fact.provider, fact.fact] <= limit:
+            yield fact
+
+
+class _Cache:
+    """Tokens by where they came from, and what a cache saved, in picodollars: what reading it was cheaper than
+    sending anew, less what writing it was dearer."""
+
+    def __init__(self) -> None:
+        self.tokens = {"read": 0, "not cached": 0, "written": 0}
+        self.saved = 0
+        self.is_priced, self.is_whole = False, True
+
+    def add(self, row: RollupRow, rates: Rates | None) -> None:
+        self.tokens["read"] += row.read
+        self.tokens["not cached"] += row.input
+        self.tokens["written"] += row.write_5m + row.write_1h
+        if rates is None:
+            self.is_whole = self.is_whole and not row.read + row.write_5m + row.write_1h
+            return
+        self.is_priced = True
+        self.saved += row.read * (rates.input - rates.read)
+        self.saved -= row.write_5m * (rates.write_5m - rates.input) + row.write_1h * (rates.write_1h - rates.input)
+
+
+def _claude(asked: _Asked) -> Iterator[Fact]:
+    cache = _Cache()
+    for row in asked.sums("claude"):
+        cache.add(row, asked.pricer.prices.rates(row.model, row.quarter_ms, row.speed, row.prompt_class))
+    prompt = sum(cache.tokens.values())
+    if not prompt:
+        return
+    for name, count in cache.tokens.items():
+        yield Fact(provider="claude", fact="prompt_tokens", name=name, count=count, share=_share(count, prompt))
+    name = "" if cache.is_whole else "of the models with a price"
+    yield Fact(
+        provider="claude",
+        fact="cache_saved",
+        name=name if cache.is_priced else "no price is known",
+        usd=dollars(cache.saved) if cache.is_priced else None,
+    )
+
+
+class _Sessions:
+    """How often sessions change what they use, from calls in the order of time."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, str] = {}
+        self.changed: set[str] = set()
+        self.changes = 0
+
+    def add(self, session: str, used: str) -> None:
+        if not session or not used:
+            return
+        if self.last.get(session, used) != used:
+            self.changes += 1
+            self.changed.add(session)
+        self.last[session] = used
+
+
+def _cursor(asked: _Asked) -> Iterator[Fact]:
+    sessions, kinds, calls = _Sessions(), Counter[str](), 0
+    for call in asked.calls("cursor"):
+        calls += 1
+        sessions.add(call.session, call.model)
+        kind = (call.data or {}).get("kind")
+        if isinstance(kind, str):
+            kinds[kind] += 1
+    if not calls:
+        return
+    fact = "model_switching"
+    if sessions.last:
+        several, all_of = len(sessions.changed), len(sessions.last)
+        yield Fact(provider="cursor", fact=fact, name="sessions", count=all_of)
+        several_name = "sessions with several models"
+        yield Fact(provider="cursor", fact=fact, name=several_name, count=several, share=_share(several, all_of))
+        yield Fact(provider="cursor", fact=fact, name="switches", count=sessions.changes)
+    else:
+        yield _missing("cursor", fact)
+    yield from _counted("cursor", "request_kinds", kinds)
+
+
+def _continue(asked: _Asked) -> Iterator[Fact]:
+    counts = {name: Counter[str]() for name in ("providers", "contexts", "commands")}
+    sessions, several, calls = 0, 0, 0
+    for call in asked.calls("continue"):
+        calls += 1
+        told = (call.data or {}) if call.kind == FACTS else {}
+        for name, counter in counts.items():
+            counter.update(told.get(name) or {})
+        sessions += bool(told.get("providers"))
+        several += len(told.get("providers") or ()) > 1
+    if not calls:
+        return
+    yield from _counted("continue", "providers", counts["providers"])
+    if sessions:
+        share = _share(several, sessions)
+        name = "sessions with several providers"
+        yield Fact(provider="continue", fact="provider_switching", name="sessions", count=sessions)
+        yield Fact(provider="continue", fact="provider_switching", name=name, count=several, share=share)
+    else:
+        yield _missing("continue", "provider_switching")
+    names = asked.query.names  # of a person's own making, many of them
+    yield from _counted("continue", "context_providers", _named(counts["contexts"], "context", names))
+    yield from _counted("continue", "slash_commands", _named(counts["commands"], "command", names))
+
+
+def _copilot(asked: _Asked) -> Iterator[Fact]:
+    edits, languages, editors, calls = Counter[str](), Counter[str](), Counter[str](), 0
+    for call in asked.calls("copilot"):
+        calls += 1
+        told = (call.data or {}) if call.kind == FACTS else {}
+        edits.update(told.get("edits") or {})
+        languages.update(told.get("languages") or {})
+        editors.update([told["editor"]] if "editor" in told else [])
+    if not calls:
+        return
+    decided = edits["kept"] + edits["undone"]
+    for name in ("kept", "undone") if decided else ():
+        share = _share(edits[name], decided)
+        yield Fact(provider="copilot", fact="edited_files", name=name, count=edits[name], share=share)
+    if edits["changed"]:
+        yield Fact(provider="copilot", fact="edited_files", name="changed by hand", count=edits["changed"])
+    if not edits.total():
+        yield _missing("copilot", "edited_files")
+    yield _missing("copilot", "completions_accepted")  # no store of it has any, only the organisation's metrics
+    yield from _counted("copilot", "languages", languages)
+    yield from _counted("copilot", "editors", editors)
+
+
+TOOLS: Mapping[str, Callable[[_Asked], Iterator[Fact]]] = {
+    "claude": _claude,
+    "copilot": _copilot,
+    "cursor": _cursor,
+    "continue": _continue,
+}
+
+
+def _counted(provider: str, fact: str, counts: Counter[str]) -> Iterator[Fact]:
+    """A row for each name, the most frequent first."""
+    if not counts:
+        yield _missing(provider, fact)
+    for name, count in sorted(counts.items(), key=lambda one: (-one[1], one[0])):
+        yield Fact(provider=provider, fact=fact, name=name, count=count, share=_share(count, counts.total()))
+
+
+def _missing(provider: str, fact: str) -> Fact:
+    return Fact(provider=provider, fact=fact, is_recorded=False)
+
+
+def _named(counts: Counter[str], kind: str, names: Callable[[str, str], str]) -> Counter[str]:
+    found = Counter[str]()
+    for name, count in counts.items():
+        found[names(kind, name)] += count
+    return found
+
+
+def _share(count: int, whole: int) -> float:
+    return round(count / whole, 4)
