@@ -356,7 +356,7 @@ def _text(text: str) -> str:
 def _writable(path: Path) -> sqlite3.Connection:
     files.ensure_folder(path.parent)
     _make(path)
-    database = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    database = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=BUSY_S, isolation_level=None, uri=True)
     try:
         schema.check(database)
         mode = "DELETE" if disk.is_network(path.parent) else "WAL"
