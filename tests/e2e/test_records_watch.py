@@ -61,6 +61,7 @@ def test_each_growth_is_told_once_and_in_the_line(tree, watch, vibeusage):
     assert terminal.settle(1.5).count("claude:") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "code"),
     [
@@ -79,6 +80,7 @@ def test_it_ends_cleanly_and_the_next_one_starts(tree, watch, vibeusage, end, co
     watch().wait("1 new call$", seconds=30)
 
 
+@pytest.mark.slow
 def test_a_quiet_one_says_nothing_and_does_the_same(tree, watch, cache_dir, vibeusage):
     terminal = watch("-q", "--provider", "claude")
     until((cache_dir / "line.tsv").exists, terminal)
@@ -87,6 +89,7 @@ def test_a_quiet_one_says_nothing_and_does_the_same(tree, watch, cache_dir, vibe
     assert (vibeusage("line", "plain").stdout, terminal.settle()) == (b"today $0.90\n", "")
 
 
+@pytest.mark.slow
 def test_a_store_that_is_busy_and_a_log_that_goes_end_nothing(tree, watch, tmp_path):
     terminal = watch()
     terminal.wait("1 new call", seconds=30)
@@ -132,6 +135,7 @@ def test_the_line_starts_it_again_when_the_logs_are_due(tree, cache_dir, vibeusa
     assert vibeusage("line", "plain").stdout == b"today $0.90\n"
 
 
+@pytest.mark.slow
 def test_a_second_refresh_writes_nothing_of_the_records(tree, cache_dir, tmp_path, vibeusage):
     def stored() -> dict[str, bytes]:
         """The first row of line.tsv says when accounts without a login were last looked at, so it is left out."""

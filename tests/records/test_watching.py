@@ -247,12 +247,14 @@ def test_what_is_appended_is_read_soon(tree, following):
     assert following(3, lambda: grow(tree, "2"), lambda: grow(tree, "3")).added() == [1, 1, 1]
 
 
+@pytest.mark.slow
 def test_a_folder_that_appears_later_is_followed(home, following):
     tree = home / ".claude"
     heard = following(2, lambda: grow(tree, "1"), lambda: grow(tree, "2"))
     assert (heard.added()[0], sum(heard.added()), heard.troubles) == (0, 2, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "vanish",
     [
@@ -269,6 +271,7 @@ def test_a_folder_that_vanishes_and_comes_back_is_followed_again(tree, following
     assert (sum(heard.added()), heard.troubles) == (3, [])
 
 
+@pytest.mark.slow
 def test_reading_is_no_change_that_leads_to_more_reading(home, tmp_path, config_dir, following):
     """The root holds our own store and cache, too: one sync each for what was there and for what came."""
     settings(config_dir, f'[records.claude]\nroots = ["{tmp_path}"]\n')
