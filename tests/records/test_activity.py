@@ -281,12 +281,14 @@ def test_a_question_limits_the_calls(db, asked, count):
     assert [row.count for row in found if row.name == "not cached"] == [count]
 
 
-def test_only_tools_with_records_have_a_block_and_a_limit_counts_what_it_hides(db):
-    kinds = [call(f"{at}", input=1, data={"kind": kind}) for at, kind in enumerate("aabbbc")]
+def test_only_tools_with_records_have_a_block_and_a_limit_hides_names_of_lists(db):
+    kinds = [call(f"{at}", session="s", input=1, data={"kind": kind}) for at, kind in enumerate("aabbbc")]
     db.put("cursor", kinds, machine="box")
     found = activity.report(db, PRICER, Query(zone=UTC), limit=1)
     assert [(row.provider, row.fact, row.name) for row in found.rows] == [
-        ("cursor", "model_switching", ""),
+        ("cursor", "model_switching", "sessions"),
+        ("cursor", "model_switching", "sessions with several models"),
+        ("cursor", "model_switching", "switches"),
         ("cursor", "request_kinds", "b"),
     ]
     assert found.hidden == 2

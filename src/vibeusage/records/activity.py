@@ -20,10 +20,11 @@ from vibeusage.records.store import Store
 from vibeusage.records.tally import DAY_MS, Pricer, dollars
 
 KIND = "activity"
+LISTS = ("request_kinds", "providers", "context_providers", "slash_commands", "languages", "editors")
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """`count` is of what `fact` and `name` say; `share` of all counts of its fact that stand for a whole, 0-1.
+    """`count` is of what `fact` and `name` say, `share` its part of the whole that the fact is about, 0-1.
 
     `usd`: money at list price. `is_recorded` is False where the tool's logs do not have the fact at all.
     """
@@ -69,7 +70,7 @@ class _Asked(NamedTuple):
 
 
 def report(store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Activity:
-    """`limit` keeps the names of the largest counts of each fact."""
+    """`limit` keeps the most frequent names of each list."""
     asked = _Asked(store, pricer, query, *_span(query))
     wanted = [provider for provider in TOOLS if not query.providers or provider in query.providers]
     facts = [fact for provider in wanted for fact in TOOLS[provider](asked)]
@@ -94,7 +95,7 @@ def _span(query: Query) -> tuple[int, int]:
 def _limited(facts: Iterable[Fact], limit: int) -> Iterator[Fact]:
     seen: Counter[tuple[str, str]] = Counter()
     for fact in facts:
-        seen[fact.provider, fact.fact] += 1
+        seen[fact.provider, fact.fact] += fact.fact in LISTS
         if not limit or seen[fact.provider, fact.fact] <= limit:
             yield fact
 
