@@ -254,7 +254,9 @@ def test_the_command_line_of_copilot_records_none_of_it(db):
 
 
 def test_facts_are_in_no_sum(db, tmp_path):
-    put(db, "cursor", feed(cursor.READER, cursor_database(tmp_path / "Cursor" / "User", CONVERSATIONS)))
+    fed = feed(cursor.READER, cursor_database(tmp_path / "Cursor" / "User", CONVERSATIONS))
+    both = [*fed.calls.values(), *fed.facts.values()]
+    assert db.put("cursor", both, machine="box") == store.Changed(added=1)
     total = reports.periods("daily", db, PRICER, Query(zone=UTC)).total
     assert (total.messages, total.total_tokens, db.counts()["cursor"].calls) == (1, 200, 1)
     assert [one.call.kind for one in db.calls()].count(FACTS) == 5

@@ -167,7 +167,7 @@ class Store:
                 self._db.executemany(_UPSERT, (self._row(provider, call, machine) for call in (*added, *better)))
                 kinds = self._id("estimate"), self._id("subagent"), self._id(FACTS)
                 rollup.rebuild(self._db, provider, quarters, *kinds)
-        return Changed(len(added), len(better))
+        return Changed(*(sum(call.kind != FACTS for call in some) for some in (added, better)))
 
     def sources(self, provider: str) -> dict[str, SourceFile]:
         """Every file known of a provider by its path."""
