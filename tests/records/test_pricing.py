@@ -31,6 +31,15 @@ def million(prices, model, speed="", prompt=0, day=DAY) -> list[float] | None:
     return rates and [rate / MICRO for rate in (rates.input, rates.output, rates.write_5m, rates.write_1h, rates.read)]
 
 
+def test_the_instants_at_which_prices_change_are_those_of_the_named_models(prices):
+    opus, cheaper = ms("2026-03-13"), ms("2026-08-21")
+    assert prices.changes(["claude-opus-4-6", "claude-opus-4-5", "nobody"]) == [opus]
+    found = prices.changes(["gpt-5.6-sol", "claude-opus-4-6[1m]"])
+    assert {opus, cheaper} <= {*found} and found == sorted(found)
+    own = pricing.Prices(price_table.current(), Pricing(models={"claude-opus-4-6": ModelPrices(1.0, 2.0)}))
+    assert own.changes(["claude-opus-4-6"]) == []
+
+
 @pytest.mark.parametrize(
     ("speed", "writes", "micros"),
     [

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vibeusage.records import admin_report, blocks, days, heatmap, pricing, reports, store
 from vibeusage.records.readers.spec import Call
@@ -309,6 +311,47 @@ def test_a_limit_keeps_the_last_days_and_the_dearest_models_and_the_total_is_the
     assert (list(keys(by_day)), by_day.total.input_tokens, by_day.hidden) == (["2026-03-11", "2026-03-12"], 3, 1)
     by_model = reports.groups("models", db, PRICER, Query(zone=UTC), limit=1)
     assert (list(keys(by_model)), by_model.total.input_tokens, by_model.hidden) == (["dear"], 1, 1)
+
+
+_USED = st.builds(
+    lambda uuid, hour, session, model, tokens, provider: (
+        provider,
+        call(str(uuid), "2026-03-10T00:30Z", model=model, session=session, input=tokens, folder=f"/{tokens % 3}"),
+        hour,
+    ),
+    uuid=st.integers(0, 10**6),
+    hour=st.integers(0, 150),
+    session=st.sampled_from("stuv"),
+    model=st.sampled_from(["claude-opus-4-6", "m", "new"]),
+    tokens=st.integers(1, 400_000),
+    provider=st.sampled_from(["claude", "codex", *APART]),
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    used=st.lists(_USED, max_size=25, unique_by=(lambda one: one[1].uuid, lambda one: one[2])),
+    limit=st.integers(1, 9),
+    zone=st.sampled_from([UTC, BERLIN]),
+    which=st.sampled_from([{}, {"providers": ("claude", "codex")}, {"model": "m"}, {"until": date(2026, 3, 13)}]),
+)
+def test_the_sessions_that_a_limit_keeps_are_the_first_of_all(used, limit, zone, which, tmp_path_factory):
+    with store.open(tmp_path_factory.mktemp("sessions") / "usage.db") as db:
+        for provider, one, hour in used:
+            put(db, msgspec.structs.replace(one, ts=one.ts + hour * 3_600_000), provider=provider)
+        query = Query(zone=zone, breakdown=True, **which)
+        whole = reports.groups("sessions", db, PRICER, query)
+        some = reports.groups("sessions", db, PRICER, query, limit=limit)
+        assert some.rows == whole.rows[:limit]
+        assert (some.hidden, some.left_out) == (max(0, len(whole.rows) - limit), whole.left_out)
+        assert some.total.total_tokens == sum(row.total_tokens for row in some.rows)
+        by_day = reports.periods("daily", db, PRICER, query).total
+        assert (by_day.messages, by_day.cost) == (whole.total.messages, whole.total.cost)
+        if which != {"until": date(2026, 3, 13)}:
+            known = db.rollup(providers=query.providers)
+            taken = [row for row in known if query.takes(row) and not query.leaves_out(row)]
+            by_hand = pricing.total(map(PRICER.cost, taken)) if taken else pricing.Cost(0, "calculated")
+            assert whole.total.cost == (None if by_hand.amount is None else dollars(by_hand.amount))
 
 
 def test_lower_bounds_and_estimates_are_counted(db):

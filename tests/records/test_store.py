@@ -304,6 +304,15 @@ def test_calls_come_in_the_order_of_time_and_only_those_asked_for(db):
     assert [record.call.uuid for record in db.calls(provider="claude")] == ["1", "3"]
 
 
+def test_the_first_and_the_last_call_of_a_tool_within_a_span_are_told(db):
+    told = [call("1", ts=T + 1), call("2", ts=T + 5), call("3", ts=T + 9), call("4", ts=T + 7, kind="facts")]
+    db.put("claude", told, machine="here")
+    db.put("codex", [call("5", ts=T), call("6", ts=T + 8)], machine="here")
+    assert (db.edge(T, T + 9, "claude"), db.edge(T, T + 9, "claude", last=True)) == (T + 1, T + 5)
+    assert (db.edge(T + 1, T + 10, "claude"), db.edge(T + 1, T + 10, "claude", last=True)) == (T + 1, T + 9)
+    assert (db.edge(T + 6, T + 9, "claude"), db.edge(T + 6, T + 9, "codex")) == (None, T + 8)
+
+
 def test_span_and_counts_tell_what_is_stored(db):
     assert (db.span(), db.counts()) == (None, {})
     db.put("claude", [call("1"), call("2", ts=T + 9)], machine="here")
@@ -466,6 +475,21 @@ def test_a_store_of_yesterday_is_brought_up_to_date(tmp_path, monkeypatch, rows,
     with store.open(path, readonly=readonly) as db:
         assert len(stored(db)) == rows
         assert db._db.execute("SELECT COUNT(*) FROM later").fetchone() == (rows,)
+
+
+def test_sums_of_days_by_model_are_made_of_what_an_older_store_has(tmp_path):
+    path = tmp_path / "usage.db"
+    with store.open(path) as db:
+        db.put("claude", [full(), full(uuid="b", session="t"), call("c", ts=T + 96 * QUARTER, input=7)], machine="here")
+        db.put("codex", [call("d", model="m")], machine="there")
+        before = everything(db)
+    with sqlite3.connect(path, isolation_level=None) as older:
+        older.execute("DROP TABLE rollup_model_days")
+        older.execute("PRAGMA user_version = 1")
+    older.close()
+    with store.open(path, readonly=True) as db:
+        assert everything(db) == before
+        assert db.models() == {("claude", "claude-x"), ("claude", ""), ("codex", "m")}
 
 
 def test_g6_a_step_that_fails_is_taken_back_whole(tmp_path, monkeypatch):

@@ -50,6 +50,16 @@ class Prices:
             self._seen[key] = self._rates(*key)
         return self._seen[key]
 
+    def changes(self, models: Iterable[str]) -> list[int]:
+        """The instants (epoch ms) at which the price of any of `models` changes, in the order of time."""
+        found = set()
+        for model in models:
+            meant, _ = _meant(model, self._own_aliases) or (model, "")
+            known = None if matching.find(meant, self._own) else self._known(meant)
+            for price in self._models[known[0]][1:] if known else ():
+                found.add(((price.since or date.min).toordinal() - EPOCH) * DAY_MS)
+        return sorted(found)
+
     def _rates(self, model: str, day: int, speed: str, prompt_class: int) -> Rates | None:
         meant, alias_way = _meant(model, self._own_aliases) or (model, "")
         if own := matching.find(meant, self._own):

@@ -1,13 +1,14 @@
 """What was consumed, by day, week, month, year, session, model, provider, project, branch or machine.
 
 All of them read the store's sums through one way (`_Reading`), so that two reports never disagree. Sums are priced
-per UTC day while they are read, and grouped by the days of the zone.
+while they are read, those before and after a change of a price apart, and grouped by the days of the zone.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, tzinfo
 from fnmatch import fnmatchcase
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,6 +20,7 @@ from vibeusage.records.rollup import RollupRow
 from vibeusage.records.store import Store
 from vibeusage.records.tally import APART, DAY_MS, Pricer, Row, Tally, is_unpriced, merged
 
+ANY_TIME = 1 << 60  # a span of time that all calls are in
 ALL = "*"  # all providers together; no provider's id
 PRIVATE = ("session", "project", "branch", "machine")
 _MODEL = ("model", "speed")
@@ -149,6 +151,9 @@ class _Reading:
     def __init__(self, store: Store, pricer: Pricer, query: Query) -> None:
         self.store, self.pricer, self.query = store, pricer, query
         self.left_out: set[str] = set()
+        models = store.models()
+        self.known = {provider for provider, _ in models}
+        self.changes = pricer.prices.changes({model for _, model in models})
         known = store.span()
         first, last = (days.of(ms, query.zone) for ms in known) if known else (date.max, date.min)
         self.since = max(first, query.since or first)
@@ -158,15 +163,31 @@ class _Reading:
         query = self.query
         return days.spans(period, self.since, self.until, query.zone, week_start=query.week_start)
 
-    def rows(self, span: days.Span, by: tuple[str, ...] = ()) -> Iterator[tuple[RollupRow, Cost]]:
+    def whole(self) -> tuple[int, int]:
+        if self.since > self.until:
+            return 0, 0
+        zone = self.query.zone
+        return days.start_ms(self.since, zone), days.start_ms(days.after("daily", self.until), zone)
+
+    def rows(
+        self, start_ms: int, end_ms: int, by: tuple[str, ...] = (), sessions: Iterable[int] | None = None
+    ) -> Iterator[tuple[RollupRow, Cost]]:
         query = self.query
         by = (*by, "folder") if query.project else by
-        found = self.store.rollup(span.start_ms, span.end_ms, providers=query.providers, by=by, grain_ms=DAY_MS)
-        for row in found:
+        asked: dict[str, Any] = {"providers": query.providers, "by": by, "grain_ms": ANY_TIME, "sessions": sessions}
+        cuts = [start_ms, *(ms for ms in self.changes if start_ms < ms < end_ms), end_ms]
+        for row in chain.from_iterable(self.store.rollup(*span, **asked) for span in pairwise(cuts)):
             if query.leaves_out(row):
                 self.left_out.add(row.provider)
             elif query.takes(row):
                 yield row, self.pricer.cost(row)
+
+    def newest(self, limit: int) -> tuple[dict[tuple[str, str], int], int] | None:
+        """The sessions that a limit keeps, and how many there are; None when that takes a look at every row."""
+        query = self.query
+        if not limit or query.model or query.project or (self.known & {*APART} and not query.providers):
+            return None
+        return self.store.newest_sessions(limit, *self.whole(), providers=query.providers)
 
     def report(self, kind: str, rows: list[Row], entries: list[Entry], *, hidden: int) -> Report:
         whole = made(kind, self.store, self.pricer, self.query, rows, entries, hidden=hidden)
@@ -179,7 +200,7 @@ def periods(period: str, store: Store, pricer: Pricer, query: Query, *, limit: i
     found: list[tuple[days.Span, Entry]] = []
     for span in reading.spans(period):
         entry = Entry()
-        for row, cost in reading.rows(span):
+        for row, cost in reading.rows(span.start_ms, span.end_ms):
             entry.add(row, cost, (row.model, row.speed))
         if entry.parts:
             found.append((span, entry))
@@ -195,17 +216,19 @@ def groups(kind: str, store: Store, pricer: Pricer, query: Query, *, limit: int 
     names, by = GROUPS[kind].names, GROUPS[kind].by
     part = _TOOL if kind == "models" else _MODEL
     entries: dict[tuple[str, ...], Entry] = {}
-    for span in reading.spans("monthly"):
-        for row, cost in reading.rows(span, by):
-            key = tuple([getattr(row, name) for name in names])
-            entry = entries.get(key)
-            if entry is None:
-                entry = entries[key] = Entry()
-            entry.add(row, cost, tuple([getattr(row, name) for name in part]))
+    newest, count = (reading.newest(limit) if kind == "sessions" else None) or (None, 0)
+    for row, cost in reading.rows(*reading.whole(), by, newest.values() if newest else None):
+        key = tuple([getattr(row, name) for name in names])
+        if newest and key not in newest:  # another tool's session of the same name
+            continue
+        entry = entries.get(key)
+        if entry is None:
+            entry = entries[key] = Entry()
+        entry.add(row, cost, tuple([getattr(row, name) for name in part]))
     found = sorted(entries.items(), key=lambda one: _place(kind, one[1].total()), reverse=True)
     kept = found[: limit or None]
     rows = [_group_row(kind, key, entry, query) for key, entry in kept]
-    return reading.report(kind, rows, [entry for _, entry in kept], hidden=len(found) - len(kept))
+    return reading.report(kind, rows, [entry for _, entry in kept], hidden=max(count, len(found)) - len(kept))
 
 
 def today(store: Store, pricer: Pricer, now_ms: int, zone: tzinfo) -> dict[str, Spent]:

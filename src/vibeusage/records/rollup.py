@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from vibeusage.records.schema import DAY_QUARTERS, PLACED, PRICED, QUARTER_MS, SUMS
+from vibeusage.records.schema import DAY_QUARTERS, PLACED, PRICED, QUARTER_MS, SUMMED_AGAIN, SUMS
 
 NAMES_KEPT = 20_000
 END = 1 << 62
@@ -23,8 +23,9 @@ _SUMMED = """COUNT(*), SUM(NOT complete), SUM(message_type = :estimate),
 _KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_class, logged_cost IS NOT NULL,
     session_id, message_type = :subagent OR rank > 0, folder, git_branch, machine_name"""
 _PRICED_FIRST = ("provider", "is_logged", "model", "model_provider", "speed", "prompt_class")
+_PRICED_LAST = ("model", "prompt_class", "is_logged", "speed", "model_provider", "provider")  # numbers sort faster
+_OF_SESSIONS = " AND session_id IN (SELECT value FROM json_each(?))"
 _SUMMED_TWICE = ", ".join((*SUMS, "first_ms", "last_ms"))
-_AGAIN = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])
 _WHERE = ", ".join((*PRICED, *PLACED))
 _REBUILD = (
     "DELETE FROM rollup WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
@@ -33,12 +34,16 @@ _REBUILD = (
         ON timestamp >= quarter * 900000 AND timestamp < (quarter + 1) * 900000 AND provider = :provider
         AND message_type <> :facts GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12""",  # noqa: S608
     "DELETE FROM rollup_models WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
-    f"""INSERT INTO rollup_models SELECT quarter, {", ".join(PRICED)}, {_AGAIN} FROM touched CROSS JOIN rollup
-        USING (quarter) WHERE provider = :provider GROUP BY quarter, {", ".join(PRICED)}""",  # noqa: S608
+    f"""INSERT INTO rollup_models SELECT quarter, {", ".join(PRICED)}, {SUMMED_AGAIN} FROM touched
+        CROSS JOIN rollup USING (quarter) WHERE provider = :provider GROUP BY quarter, {", ".join(PRICED)}""",  # noqa: S608
     "DELETE FROM rollup_days WHERE provider = :provider AND day IN (SELECT quarter / 96 FROM touched)",
-    f"""INSERT INTO rollup_days SELECT day, {_WHERE}, {_AGAIN}
+    f"""INSERT INTO rollup_days SELECT day, {_WHERE}, {SUMMED_AGAIN}
         FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) CROSS JOIN rollup
         ON quarter >= day * 96 AND quarter < (day + 1) * 96 AND provider = :provider GROUP BY day, {_WHERE}""",  # noqa: S608
+    "DELETE FROM rollup_model_days WHERE provider = :provider AND day IN (SELECT quarter / 96 FROM touched)",
+    f"""INSERT INTO rollup_model_days SELECT day, {", ".join(PRICED)}, {SUMMED_AGAIN}
+        FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) CROSS JOIN rollup_days USING (day)
+        WHERE provider = :provider GROUP BY day, {", ".join(PRICED)}""",  # noqa: S608
 )
 
 
@@ -94,11 +99,12 @@ def rows(
     *,
     by: set[str],
     grain: int,
+    sessions: list[int] | None = None,
 ) -> Iterator[RollupRow]:
     """Sums of the quarters within `limits`, in the order of time; see `Store.rollup`."""
     if grain >= DAY_QUARTERS:
         grain -= grain % DAY_QUARTERS
-    for row in database.execute(*_query(grain, by, limits, providers)):
+    for row in database.execute(*_query(grain, by, limits, providers, sessions)):
         span, provider, is_logged, model, served_by, speed, prompt_class, session, is_side, *rest = row
         folder, branch, machine, calls, lower, estimates, *counts, cost, first, last = rest
         yield RollupRow(
@@ -108,28 +114,55 @@ def rows(
         )
 
 
-def _query(grain: int, by: set[str], limits: tuple[int, int], providers: list[str]) -> tuple[str, list[Any]]:
+def newest(
+    database: sqlite3.Connection, limits: tuple[int, int], providers: list[str], limit: int
+) -> tuple[list[tuple[str, int]], int]:
+    """(provider, id of its name) of the sessions with the last calls within `limits`, and how many there are in all."""
+    selects, values = [], []
+    for table, unit, part in _parts(limits, by_day=True, is_placed=True):
+        where, more = condition(unit, part, providers)
+        selects.append(f"SELECT provider, session_id, last_ms FROM {table} WHERE {where}")  # noqa: S608
+        values += more
+    grouped = f"SELECT provider, session_id, MAX(last_ms) AS last FROM ({' UNION ALL '.join(selects)}) GROUP BY 2, 1"  # noqa: S608
+    sql = f"SELECT provider, session_id, COUNT(*) OVER () FROM ({grouped}) ORDER BY last DESC LIMIT ?"  # noqa: S608
+    found = database.execute(sql, [*values, limit]).fetchall()
+    return [(provider, id) for provider, id, _ in found], found[0][2] if found else 0
+
+
+def _parts(
+    limits: tuple[int, int], *, by_day: bool, is_placed: bool
+) -> list[tuple[str, str, tuple[int, int]]]:
+    """(table, its unit of time, from and to which) that together are `limits`: whole days from the tables of days."""
+    quarters, days = ("rollup", "rollup_days") if is_placed else ("rollup_models", "rollup_model_days")
+    first, last = (-(-limits[0] // DAY_QUARTERS), limits[1] // DAY_QUARTERS)
+    if not by_day or first >= last:
+        return [(quarters, "quarter", limits)]
+    ends = ((limits[0], first * DAY_QUARTERS), (last * DAY_QUARTERS, limits[1]))
+    return [(days, "day", (first, last)), *((quarters, "quarter", end) for end in ends if end[0] < end[1])]
+
+
+def _query(
+    grain: int, by: set[str], limits: tuple[int, int], providers: list[str], sessions: list[int] | None
+) -> tuple[str, list[Any]]:
     """Sums by spans of `grain` quarters: whole days from the days, what is left at both ends from the quarters."""
     columns = [column for name in BY if name in by for column in _BY_COLUMNS[name]]
     keys = ", ".join((*_PRICED_FIRST, *(name if name in columns else f"0 AS {name}" for name in PLACED)))
-    quarters, parts = "rollup" if columns else "rollup_models", [(limits, "quarter")]
-    if grain >= DAY_QUARTERS:
-        first, last = (-(-limits[0] // DAY_QUARTERS), limits[1] // DAY_QUARTERS)
-        if first < last:
-            ends = ((limits[0], first * DAY_QUARTERS), (last * DAY_QUARTERS, limits[1]))
-            parts = [((first, last), "day"), *((end, "quarter") for end in ends if end[0] < end[1])]
+    span = limits[0] // grain * grain
+    is_one = limits[1] <= span + grain  # then SQLite has less to sort
     selects, values = [], []
-    for part, unit in parts:
+    for table, unit, part in _parts(limits, by_day=grain >= DAY_QUARTERS, is_placed=bool(columns)):
         where, more = condition(unit, part, providers)
-        table, start = ("rollup_days", "day * 96") if unit == "day" else (quarters, "quarter")
-        span = f"{start} / {grain} * {grain} AS span"
-        selects.append(f"SELECT {span}, {keys}, {_SUMMED_TWICE} FROM {table} WHERE {where}")  # noqa: S608
+        if sessions is not None:
+            where, more = where + _OF_SESSIONS, [*more, str(sessions)]
+        start = str(span) if is_one else f"{'day * 96' if unit == 'day' else unit} / {grain} * {grain}"
+        selects.append(f"SELECT {start} AS span, {keys}, {_SUMMED_TWICE} FROM {table} WHERE {where}")  # noqa: S608
         values += more
-    group = ", ".join(("span", *_PRICED_FIRST, *columns))
+    group, order = ", ".join((*columns, *_PRICED_LAST)), ""
+    if not is_one:
+        group, order = f"span, {group}", "ORDER BY span"
     rows = selects[0] if len(selects) == 1 else f"SELECT * FROM ({' UNION ALL '.join(selects)})"  # noqa: S608
-    sums = ", ".join((*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"))
     placed = ", ".join((*_PRICED_FIRST, *PLACED))
-    return f"SELECT span, {placed}, {sums} FROM ({rows}) GROUP BY {group} ORDER BY span", values  # noqa: S608
+    return f"SELECT span, {placed}, {SUMMED_AGAIN} FROM ({rows}) GROUP BY {group} {order}", values  # noqa: S608
 
 
 def within(since: int | None, until: int | None, unit: int = 1) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 Instants are epoch milliseconds, money is picodollars (1e-12 USD). Texts that repeat stand once in `names`, and
 the columns that hold such a text hold its id. `rollup` sums the calls of each quarter of an hour by everything a
-report can ask for, `rollup_models` by what a price needs only; `rollup_days` are those of `rollup` by days of UTC.
+report can ask for, `rollup_models` by what a price needs only; `rollup_days` and `rollup_model_days` are the same by
+days of UTC.
 """
 
 import sqlite3
@@ -19,6 +20,7 @@ SUMS = (
     *("calls", "lower_bounds", "estimates", "input_tokens", "output_tokens", "write_5m", "write_1h"),
     *("cache_read_tokens", "web_searches", "logged_cost"),
 )
+SUMMED_AGAIN = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])  # of sums
 
 
 def _rollup(name: str, unit: str, keys: tuple[str, ...]) -> str:
@@ -96,7 +98,12 @@ _FIRST = (
     _rollup("rollup_models", "quarter", PRICED),
     _rollup("rollup_days", "day", (*PRICED, *PLACED)),
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_MODEL_DAYS = (
+    _rollup("rollup_model_days", "day", PRICED),
+    f"""INSERT INTO rollup_model_days SELECT day, {", ".join(PRICED)}, {SUMMED_AGAIN} FROM rollup_days
+        GROUP BY day, {", ".join(PRICED)}""",  # noqa: S608
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS)
 
 
 def version(database: sqlite3.Connection) -> int:

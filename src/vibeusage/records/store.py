@@ -203,15 +203,48 @@ class Store:
         providers: Iterable[str] = (),
         by: Iterable[str] = (),
         grain_ms: int = QUARTER_MS,
+        sessions: Iterable[int] | None = None,
     ) -> Iterator[RollupRow]:
         """Sums of the quarters within [since, until), told apart by `by` (of `rollup.BY`) and by spans of `grain_ms`.
 
         A `grain_ms` of a day or more is one of whole days of UTC, and many times cheaper. Rows come in the order
-        of time.
+        of time. `sessions`: only these, of `newest_sessions`; it needs a `by`.
         """
         wanted = rollup.within(since_ms, until_ms, QUARTER_MS), list(providers)
         with _told(self.path):
-            yield from rollup.rows(self._db, self._names, *wanted, by=set(by), grain=max(1, grain_ms // QUARTER_MS))
+            yield from rollup.rows(
+                self._db,
+                self._names,
+                *wanted,
+                by=set(by),
+                grain=max(1, grain_ms // QUARTER_MS),
+                sessions=None if sessions is None else list(sessions),
+            )
+
+    def newest_sessions(
+        self, limit: int, since_ms: int, until_ms: int, *, providers: Iterable[str]
+    ) -> tuple[dict[tuple[str, str], int], int]:
+        """{(provider, session): its id} of those with the last calls within the quarters, and how many there are."""
+        with _told(self.path):
+            limits = rollup.within(since_ms, until_ms, QUARTER_MS)
+            found, count = rollup.newest(self._db, limits, list(providers), limit)
+            return {(provider, self._names[id]): id for provider, id in found}, count
+
+    def models(self) -> set[tuple[str, str]]:
+        """The providers and models of all calls."""
+        with _told(self.path):
+            rows = self._db.execute("SELECT DISTINCT provider, model FROM rollup_model_days").fetchall()
+            return {(provider, self._names[model]) for provider, model in rows}
+
+    def edge(self, since_ms: int, until_ms: int, provider: str, *, last: bool = False) -> int | None:
+        """The time of the first, or the last, call of a provider within [since, until), which should be short."""
+        sql = f"""SELECT timestamp FROM usage_records INDEXED BY usage_records_timestamp
+            WHERE timestamp >= ? AND timestamp < ? AND provider = ?
+            AND message_type <> ifnull((SELECT id FROM names WHERE text = ?), 0)
+            ORDER BY timestamp {"DESC" if last else "ASC"} LIMIT 1"""  # noqa: S608
+        with _told(self.path):
+            row = self._db.execute(sql, (since_ms, until_ms, provider, FACTS)).fetchone()
+        return row[0] if row else None
 
     def calls(
         self, since_ms: int | None = None, until_ms: int | None = None, *, provider: str | None = None

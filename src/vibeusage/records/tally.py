@@ -32,9 +32,9 @@ class Pricer:
         self._modes, self._mode = modes, mode
 
     def cost(self, row: RollupRow) -> Cost:
-        """Of rows that are told apart by day at least; the day is the UTC one, as vendors date their prices."""
+        """Of rows between two changes of the price; the day is the UTC one, as vendors date their prices."""
         mode = self._mode or self._modes.get(row.provider, "calculate")
-        rates = self.prices.rates(row.model, row.quarter_ms, row.speed, row.prompt_class)
+        rates = self.prices.rates(row.model, row.first_ms, row.speed, row.prompt_class)
         return pricing.settle(
             mode, row.logged_cost if row.logged_calls else None, None if rates is None else _calculated(rates, row)
         )
