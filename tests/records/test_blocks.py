@@ -210,6 +210,18 @@ def test_a_report_takes_the_blocks_that_start_on_its_local_days(db):
     assert (found.total.messages, found.total.total_tokens, found.total.cost) == (2, 12_000, "0.90")
 
 
+@pytest.mark.parametrize("part", [{}, {"project": "/a"}], ids=["all calls", "one project"])
+def test_the_blocks_that_a_limit_keeps_are_the_last_of_all(part, db):
+    example(db)
+    fill(db, call("23:30", 1, folder="/a"))
+    query = Query(zone=UTC, **part)
+    whole = blocks.report(db, PRICER, query, now_ms=at("23:40"), live={})
+    for limit in range(1, len(whole.rows) + 1):
+        some = blocks.report(db, PRICER, query, now_ms=at("23:40"), live={}, limit=limit)
+        assert (some.rows, some.hidden) == (whole.rows[-limit:], len(whole.rows) - limit)
+        assert some.total.total_tokens == sum(row.total_tokens for row in some.rows)
+
+
 def test_calls_that_a_query_leaves_out_still_decide_about_borders(db):
     fill(db, call("09:42", 1, folder="/a"), call("12:10", 2, folder="/b"), call("14:30", 4, folder="/a"))
     query = Query(zone=UTC, project="/b")

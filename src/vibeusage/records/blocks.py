@@ -7,7 +7,6 @@ ends there is the current one instead. Known wrong: use on another machine or on
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -35,7 +34,10 @@ class Live(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct):
-    """[start_ms, end_ms]; a gap has no calls. `last_ms` is the last call's, also when a query takes it not."""
+    """[start_ms, end_ms]; a gap has no calls. `last_ms` is the last call's, also when a query takes it not.
+
+    `summed` is from and to which instant its calls are; `entry` has them once it is filled.
+    """
 
     provider: str
     start_ms: int
@@ -44,6 +46,7 @@ class Block(msgspec.Struct):
     last_ms: int = 0
     is_gap: bool = False
     live: Live | None = None
+    summed: tuple[int, int] = (0, 0)
 
     def is_active(self, now_ms: int) -> bool:
         if self.is_gap or now_ms >= self.end_ms:
@@ -95,8 +98,9 @@ def current(
     found = {}
     for provider in STARTS_AT:
         reading = Blocks(store, pricer, provider, (live or {}).get(provider))
-        for block in reading.since(now_ms):
+        for block in reading.borders(now_ms):
             if block.is_active(now_ms):
+                reading.fill(block)
                 found[provider] = measured(block, now_ms)
     return found
 
@@ -108,16 +112,21 @@ def report(
     known = store.span()
     oldest = days.of(known[0], query.zone) if known else date.max
     first = max(query.since or oldest, oldest)
-    found: list[Block] = []
-    for provider in [name for name in STARTS_AT if not query.providers or name in query.providers]:
-        reading = Blocks(store, pricer, provider, live.get(provider), query)
-        for block in reading.since(days.start_ms(first, query.zone)) if first < date.max else ():
+    asked = [name for name in STARTS_AT if not query.providers or name in query.providers]
+    readings = {name: Blocks(store, pricer, name, live.get(name), query) for name in asked}
+    shown: list[Block] = []
+    for reading in readings.values():
+        for block in reading.borders(days.start_ms(first, query.zone)) if first < date.max else ():
             if first <= days.of(block.start_ms, query.zone) <= (query.until or date.max):
-                found.append(block)
+                shown.append(block)
     is_part = bool(query.model or query.project)
-    shown = [block for block in found if block.entry.parts or not is_part]
+    if is_part:
+        shown = [block for block in shown if readings[block.provider].fill(block).parts]
     shown.sort(key=lambda block: (block.start_ms, block.provider))
     kept = shown[-limit:]
+    if not is_part:
+        for block in kept:
+            readings[block.provider].fill(block)
     rows = [_row(block, now_ms, query) for block in kept]
     entries = [block.entry for block in kept]
     return made("blocks", store, pricer, query, rows, entries, hidden=len(shown) - len(kept))
@@ -191,6 +200,12 @@ class Blocks:
 
     def since(self, ms: int) -> Iterator[Block]:
         """The blocks and gaps from the one of `ms` or an earlier one on, the live window last."""
+        for block in self.borders(ms):
+            self.fill(block)
+            yield block
+
+    def borders(self, ms: int) -> Iterator[Block]:
+        """The same without their sums, which is many times faster."""
         block = None
         first = self._first(self._certain(ms))
         while first is not None:
@@ -200,59 +215,41 @@ class Blocks:
             yield block
             first = self._first(block.start_ms + LENGTH_MS + 1)
         if self.live:
-            block = Block(self.provider, self.live.start_ms, self.live.end_ms, live=self.live)
-            self._add(block, self.live.start_ms, self.live.end_ms)
-            yield block
+            summed = self.live.start_ms, self.live.end_ms
+            last = self.store.edge(*summed, self.provider, last=True) or 0
+            yield Block(self.provider, *summed, last_ms=last, live=self.live, summed=summed)
+
+    def fill(self, block: Block) -> Entry:
+        """Sum the calls of it that the query takes, anew."""
+        block.entry = Entry()
+        for row in exactly(self.store, *block.summed, self.provider, by=self._by):
+            if self.query is None or self.query.takes(row):
+                block.entry.add(row, self.pricer.cost(row), (row.model, row.speed))
+        return block.entry
 
     def _first(self, since_ms: int) -> int | None:
         """The first call from then on, None when there is none before the live window."""
         end = self.live.start_ms if self.live else (self.store.span() or (0, -1))[1] + 1
-        begin, length = since_ms // QUARTER_MS * QUARTER_MS, 2 * HOUR_MS
-        while begin < end:
-            first, last = self._between(begin, begin + length)
-            if first < since_ms:  # of a call before, in the same quarter
-                rows = exactly(self.store, since_ms, begin + QUARTER_MS, self.provider)
-                first = min((row.first_ms for row in rows), default=0)
-                last, length = first, QUARTER_MS
-            if last:
-                return first if first < end else None
+        begin = (since_ms // QUARTER_MS + 1) * QUARTER_MS
+        first, length = self.store.edge(since_ms, begin, self.provider), 2 * HOUR_MS
+        while first is None and begin < end:
+            rows = self.store.rollup(begin, begin + length, providers=[self.provider], grain_ms=DAY_MS)
+            first = min((row.first_ms for row in rows), default=None)
             begin, length = begin + length, length * 4
-        return None
-
-    def _between(self, since_ms: int, until_ms: int) -> tuple[int, int]:
-        """The times of the first and the last call within, both of them whole quarters."""
-        rows = list(self.store.rollup(since_ms, until_ms, providers=[self.provider], grain_ms=DAY_MS))
-        return min((row.first_ms for row in rows), default=1 << 62), max((row.last_ms for row in rows), default=0)
+        return first if first is not None and first < end else None
 
     def _begun(self, first: int, before: Block | None) -> Block:
         start = first // STARTS_AT[self.provider] * STARTS_AT[self.provider]
         end, until = start + LENGTH_MS, start + LENGTH_MS + 1
         if self.live:
             end, until = min(end, self.live.start_ms), min(until, self.live.start_ms)
-        block = Block(self.provider, start, end)
         quarter = first // QUARTER_MS * QUARTER_MS  # whole where no call of the block before is in it: that is faster
-        self._add(block, first if before and before.last_ms >= quarter else quarter, until)
-        return block
-
-    def _add(self, block: Block, since_ms: int, until_ms: int) -> None:
-        for row in exactly(self.store, since_ms, until_ms, self.provider, by=self._by):
-            block.last_ms = max(block.last_ms, row.last_ms)
-            if self.query is None or self.query.takes(row):
-                block.entry.add(row, self.pricer.cost(row), (row.model, row.speed))
+        since = first if before and before.last_ms >= quarter else quarter
+        last = self.store.edge(first, until, self.provider, last=True) or first
+        return Block(self.provider, start, end, last_ms=last, summed=(since, until))
 
     def _certain(self, ms: int) -> int:
         """An instant up to `ms` from which on borders are right: after a long pause, or before all calls."""
-        known, back = self.store.span(), 2 * DAY_MS
-        while known and ms - back > known[0]:
-            last = begin = (ms - back) // HOUR_MS * HOUR_MS
-            rows = self.store.rollup(begin, ms, providers=[self.provider], grain_ms=HOUR_MS)
-            for _, hour in groupby(rows, key=lambda row: row.quarter_ms):
-                rows_of_hour = list(hour)
-                first = min(row.first_ms for row in rows_of_hour)
-                if first - last > LENGTH_MS:
-                    return first
-                last = max(row.last_ms for row in rows_of_hour)
-            if ms - last > LENGTH_MS:
-                return ms
-            back *= 4
-        return min(known[0], ms) if known else ms
+        while (first := self.store.edge(ms - LENGTH_MS, ms, self.provider)) is not None:
+            ms = first
+        return ms
