@@ -165,6 +165,7 @@ def test_no_line_is_wider_than_the_terminal_and_no_name_gives_it_orders(kind, na
         ("@SUM(A1)", "'@SUM(A1)"),
         ("\t=1", "' =1"),
         ("\r=1", "' =1"),
+        ("\u202e=1", "'=1"),
         ("/plain", "/plain"),
         ("a=b", "a=b"),
         ("", ""),

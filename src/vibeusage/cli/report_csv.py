@@ -33,5 +33,5 @@ def as_csv(report: Report) -> str:
 
 def harmless(text: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    safe = f"'{text}" if text.startswith(_DANGEROUS) else text
-    return clean(safe, CELL_LIMIT)
+    is_formula = text.startswith(_DANGEROUS) or clean(text, CELL_LIMIT).startswith(_DANGEROUS)
+    return clean(f"'{text}" if is_formula else text, CELL_LIMIT)
