@@ -5,13 +5,12 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
-from vibeusage.records import watching
-from vibeusage.records.sync import ProviderSync, SyncResult
+from vibeusage.cli.records_sync import check, figures
+from vibeusage.records import readers, watching
+from vibeusage.records.sync import SyncResult
 from vibeusage.terminal import plain
-
-Figures = Callable[[ProviderSync], str]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quiet", "-q", action="store_true", help="say nothing but what goes wrong")
 
 
-def run(args: argparse.Namespace, figures: Figures) -> int:
+def run(args: argparse.Namespace) -> int:
     """130 after Ctrl-C, 0 after SIGTERM, and at once where another one watches."""
+    check(args.provider, readers.load_all())
     is_shown = not args.quiet and sys.stdout.isatty()
 
     def tell(result: SyncResult) -> None:
         if is_shown:
-            _print(result, figures)
+            _print(result)
 
     with _ending_by_sigterm():
         if not watching.run(args.provider, tell, _complain) and not args.quiet:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace, figures: Figures) -> int:
     return 0
 
 
-def _print(result: SyncResult, figures: Figures) -> None:
+def _print(result: SyncResult) -> None:
     """One line for each provider with something new; a terminal that went away ends nothing."""
     with contextlib.suppress(OSError):
         for each in result.providers:

@@ -1,0 +1,119 @@
+"""Read what is new in the assistants' own logs."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable
+
+import msgspec
+
+from vibeusage import config, terminal
+from vibeusage.errors import ConfigError
+from vibeusage.records import background, readers, sync
+from vibeusage.records.sync import ProviderSync, SyncResult
+from vibeusage.terminal import plain
+
+EXIT_PARTIAL = 5
+DRAW_S = 0.1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--provider", action="append", default=[], metavar="NAME", help="only this one, or several")
+    parser.add_argument("--full", action="store_true", help="check the store, and read every log from its beginning")
+    parser.add_argument("--quiet", "-q", action="store_true", help="say nothing, the exit code tells")
+    parser.add_argument("--json", action="store_true", help="print as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    known = readers.every()
+    check(args.provider, {reader.id for reader in known})
+    settings = config.load()
+    with _Progress(quiet=args.quiet) as progress:
+        result = sync.run(
+            known,
+            background.here(),
+            providers=args.provider,
+            roots=background.roots(settings),
+            full=args.full,
+            on_progress=progress.draw,
+        )
+    if result is None:
+        if not args.quiet:
+            print("another sync is running, and will do", file=sys.stderr)
+        return 0
+    background.store_costs(settings, int(time.time()), args.provider or None)
+    if args.json:
+        sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(result)}).decode() + "\n")
+    elif not args.quiet:
+        _tell(result)
+    return EXIT_PARTIAL if any(each.errors for each in result.providers) else 0
+
+
+def check(providers: list[str], known: Iterable[str]) -> None:
+    """Raises ConfigError for a name that is no provider with logs."""
+    for name in providers:
+        if name not in known:
+            raise ConfigError(f"no logs are known of {plain(name)!r}", hint=f"known are: {', '.join(sorted(known))}")
+
+
+def _tell(result: SyncResult) -> None:
+    shown = [each for each in result.providers if each.files or each.gone or each.errors]
+    for each in shown:
+        print(f"{plain(each.provider)}: {figures(each)}")
+        for error in each.errors:
+            place = f"{plain(error.path, 500)}: " if error.path else ""
+            print(f"{plain(each.provider)}: {place}{plain(error.error, 500)}", file=sys.stderr)
+    if not shown:
+        print("no logs were found")
+    if result.moved:
+        carried = some(result.carried, "call")
+        print(
+            f"the store was damaged and is built anew from the logs; {carried} that no log has any more came from "
+            f"the old one, which is now {plain(result.moved, 500)}",
+            file=sys.stderr,
+        )
+
+
+def figures(each: ProviderSync) -> str:
+    """What a sync found of a provider, in words."""
+    parts = [f"{some(each.files, 'file')}, {each.read} read", f"{some(each.added, 'new call')}"]
+    if each.changed:
+        parts.append(f"{each.changed} completed")
+    if each.skipped:
+        parts.append(f"skipped {reasons(each.skipped)}")
+    return ", ".join(parts)
+
+
+def reasons(skipped: dict[str, int]) -> str:
+    return ", ".join(f"{count} ({plain(reason)})" for reason, count in sorted(skipped.items()))
+
+
+def some(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+class _Progress:
+    """`reading claude … 45 %` on the last line of a terminal, gone at the end; nothing anywhere else."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._is_shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+        self._drawn_at = 0.0
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def draw(self, provider: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._is_shown and now - self._drawn_at >= DRAW_S:
+            self._drawn_at = now
+            dots = "..." if terminal.glyphs(sys.stderr)[0].isascii() else "…"
+            text = f"reading {plain(provider)} {dots} {min(100, 100 * done // max(total, 1))} %"
+            room = terminal.columns(sys.stderr, os.environ) - 1
+            sys.stderr.write(terminal.ERASE + terminal.beginning(text, room))
+            sys.stderr.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_shown and self._drawn_at:
+            sys.stderr.write(terminal.ERASE)
+            sys.stderr.flush()
