@@ -382,8 +382,7 @@ def trap_progress(tree: Tree, session: Session, call: Call, *, lone: bool) -> No
     """A mirror of a subagent's line. Alone, where the subagent's file is gone, it is the call."""
     usage = _usage(call, call.output, {})
     said = f'"id":"{call.id}","type":"message","role":"assistant","model":"{call.model}","stop_reason":"end_turn"'
-    at = call.ts if lone else session.now
-    inner = f'"timestamp":"{_stamp(at)}","requestId":"{tree.name("req_")}","isSidechain":true'
+    inner = f'"timestamp":"{_stamp(call.ts)}","requestId":"{tree.name("req_")}","isSidechain":true'
     head = f'"type":"progress","cwd":"{call.folder}","sessionId":"{session.id}","gitBranch":"{call.branch}"'
     body = f'"data":{{"type":"agent_progress","message":{{{inner},"message":{{{said},"usage":{usage}}}}}}}'
     session.add(f'{{{head},"uuid":"{tree.uuid()}","timestamp":"{_stamp(session.now)}",{body}}}')
