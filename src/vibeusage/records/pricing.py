@@ -6,7 +6,7 @@ None and never 0, nor the price of a model with a similar name.
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,14 @@ class Cost(msgspec.Struct, frozen=True):
     state: State
 
 
+class _Found(NamedTuple):
+    """The user's own prices, else a name in the table ("" for none) and the ways to be served that a name tells."""
+
+    own: ModelPrices | None
+    name: str = ""
+    ways: tuple[str, ...] = ()
+
+
 class Prices:
     """Prices by the names that logs use. `as_of` and `sources` say where they are from."""
 
@@ -39,6 +47,7 @@ class Prices:
         self._own = {matching.plain(name): prices for name, prices in own.models.items()}
         self._own_aliases = {matching.plain(name): matching.plain(model) for name, model in own.aliases.items()}
         self._seen: dict[tuple[str, int, str, int], Rates | None] = {}
+        self._found: dict[str, _Found] = {}
 
     def rates(self, model: str, day_ms: int, speed: str = "", prompt_class: int = 0) -> Rates | None:
         """The rates of a call at `day_ms` (epoch ms) whose whole prompt is longer than that many thresholds.
@@ -54,20 +63,16 @@ class Prices:
         """The instants (epoch ms) at which the price of any of `models` changes, in the order of time."""
         found = set()
         for model in models:
-            meant, _ = _meant(model, self._own_aliases) or (model, "")
-            known = None if matching.find(meant, self._own) else self._known(meant)
-            for price in self._models[known[0]][1:] if known else ():
+            for price in self._models.get(self._find(model).name, ())[1:]:
                 found.add(((price.since or date.min).toordinal() - EPOCH) * DAY_MS)
         return sorted(found)
 
     def _rates(self, model: str, day: int, speed: str, prompt_class: int) -> Rates | None:
-        meant, alias_way = _meant(model, self._own_aliases) or (model, "")
-        if own := matching.find(meant, self._own):
-            return _own_rates(self._own[own[0]])
-        found = self._known(meant)
-        if not found:
+        own, name, ways = self._find(model)
+        if own:
+            return _own_rates(own)
+        if not name:
             return None
-        name, ways = found[0], {found[1], alias_way}
         price = _of_day(self._models[name], date.fromordinal(EPOCH + day))
         rates = price.of(prompt_class)
         is_dear = name.startswith("gpt-") and rates is not price.rates  # OpenAI has no fast way for long prompts
@@ -76,6 +81,16 @@ class Prices:
                 return None
             rates = rates if is_dear and word in ("fast", "priority") else rates.times(price.percent.get(word, 100))
         return rates
+
+    def _find(self, model: str) -> "_Found":
+        if model not in self._found:
+            meant, alias_way = _meant(model, self._own_aliases) or (model, "")
+            if own := matching.find(meant, self._own):
+                self._found[model] = _Found(self._own[own[0]])
+            else:
+                name, way = self._known(meant) or ("", "")
+                self._found[model] = _Found(None, name, (way, alias_way))
+        return self._found[model]
 
     def _known(self, model: str) -> tuple[str, str] | None:
         """(the name in the table, the speed in `model`), by its name, else by the model that it is another name of."""
