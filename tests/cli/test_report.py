@@ -349,6 +349,16 @@ def test_without_records_it_says_how_to_get_some(capsys):
     assert not Path(os.environ["VIBEUSAGE_DATA_DIR"]).exists()
 
 
+@pytest.mark.parametrize(("kind", "newest"), [("sessions", 0), ("blocks", -1)])
+def test_only_the_newest_of_many_rows_are_shown_unless_more_are_asked_for(kind, newest, stored, capsys, monkeypatch):
+    monkeypatch.setitem(report.LIMITS, kind, 1)
+    whole = json.loads(printed(capsys, kind, "--json", "--limit", "999999"))
+    found = json.loads(printed(capsys, kind, "--json"))
+    assert (found["rows"], found["hidden"]) == ([whole["rows"][newest]], len(whole["rows"]) - 1)
+    assert (found["total"]["messages"], whole["hidden"]) == (found["rows"][0]["messages"], 0)
+    assert "not shown and not in the total" in printed(capsys, kind)
+
+
 def test_a_range_without_calls_says_so(stored, capsys):
     text = printed(capsys, "daily", "--since", "2026-02-01", "--until", "2026-02-02")
     assert "no calls in this range\nrecords since 2026-01-02" in text

@@ -24,6 +24,8 @@ GROUPS = tuple(name for name in reports.GROUPS if name != "sessions")
 KINDS = (*days.PERIODS, "sessions", "blocks", *GROUPS, "heatmap", activity.KIND)
 REDACT_KEY = "redact.key"
 DIGITS = 8  # of a redacted name
+LIMITS = {"sessions": 5_000, "blocks": 1_000}  # where none is asked for: more take seconds
+_LIMIT_HELP = "at most N rows: the newest, or the dearest (default: all, but 5000 sessions and 1000 blocks)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--week-start", choices=("monday", "sunday"), default="monday", help="(default: monday, the ISO week)")
     add("--by", choices=heatmap.MEASURES, default="tokens", help="what shades a day of the heatmap (default: tokens)")
     add("--breakdown", "-b", action="store_true", help="a row for each model below each; of models: for each tool")
-    add("--limit", type=_limit, default=0, metavar="N", help="at most N rows: the newest, or the dearest")
+    add("--limit", type=_limit, default=0, metavar="N", help=_LIMIT_HELP)
     add("--redact", action="store_true", help="replace sessions, folders, branches and machines by labels")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", "-j", action="store_true", help="print as JSON")
@@ -118,6 +120,7 @@ def _query(args: argparse.Namespace, zone: tzinfo, today: date) -> Query:
 def _report(
     args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime
 ) -> Report:
+    limit = args.limit or LIMITS.get(args.kind, 0)
     match args.kind:
         case "blocks":
             if args.provider and not {*args.provider} & {*blocks.STARTS_AT}:
@@ -127,12 +130,12 @@ def _report(
                 )
             now_ms = int(now.timestamp() * 1000)
             live = blocks.live_windows(now)
-            return blocks.report(opened, pricer, query, now_ms=now_ms, live=live, limit=args.limit)
+            return blocks.report(opened, pricer, query, now_ms=now_ms, live=live, limit=limit)
         case "heatmap":
-            return heatmap.levelled(reports.periods("daily", opened, pricer, query, limit=args.limit), args.by)
+            return heatmap.levelled(reports.periods("daily", opened, pricer, query, limit=limit), args.by)
         case period if period in days.PERIODS:
-            return reports.periods(period, opened, pricer, query, limit=args.limit)
-    return reports.groups(args.kind, opened, pricer, query, limit=args.limit)
+            return reports.periods(period, opened, pricer, query, limit=limit)
+    return reports.groups(args.kind, opened, pricer, query, limit=limit)
 
 
 def _check(names: list[str], opened: store.Store) -> None:
