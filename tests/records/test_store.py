@@ -63,7 +63,8 @@ def stored(db) -> list[Call]:
 def everything(db) -> list[tuple]:
     """Each table's rows as they are on disk."""
     reading = sqlite3.connect(db.path)
-    tables = ("names", "usage_records", "rollup", "rollup_models", "rollup_days", "source_files", "providers")
+    sums = ("rollup", "rollup_models", "rollup_days", "rollup_model_days", "rollup_model_hours")
+    tables = ("names", "usage_records", *sums, "source_files", "providers")
     found = [tuple(reading.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()) for table in tables]
     reading.close()
     return found
@@ -352,7 +353,7 @@ def test_a_transaction_that_fails_leaves_nothing(db):
     with pytest.raises(RuntimeError), db.transaction():
         db.put("claude", [full()], machine="here")
         raise RuntimeError
-    assert everything(db) == [()] * 7
+    assert everything(db) == [()] * 9
     db.put("claude", [full()], machine="here")
     assert stored(db) == [full()]
 
@@ -477,15 +478,17 @@ def test_a_store_of_yesterday_is_brought_up_to_date(tmp_path, monkeypatch, rows,
         assert db._db.execute("SELECT COUNT(*) FROM later").fetchone() == (rows,)
 
 
-def test_sums_of_days_by_model_are_made_of_what_an_older_store_has(tmp_path):
+@pytest.mark.parametrize("version", [1, 2])
+def test_sums_of_days_and_hours_by_model_are_made_of_what_an_older_store_has(version, tmp_path):
     path = tmp_path / "usage.db"
     with store.open(path) as db:
         db.put("claude", [full(), full(uuid="b", session="t"), call("c", ts=T + 96 * QUARTER, input=7)], machine="here")
         db.put("codex", [call("d", model="m")], machine="there")
         before = everything(db)
     with sqlite3.connect(path, isolation_level=None) as older:
-        older.execute("DROP TABLE rollup_model_days")
-        older.execute("PRAGMA user_version = 1")
+        for table in ("rollup_model_days", "rollup_model_hours")[version - 1 :]:
+            older.execute(f"DROP TABLE {table}")
+        older.execute(f"PRAGMA user_version = {version}")
     older.close()
     with store.open(path, readonly=True) as db:
         assert everything(db) == before

@@ -1,12 +1,12 @@
 """Sums of calls by quarter hour and by day of UTC: kept beside the calls, and read by every report."""
 
 import sqlite3
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import msgspec
 
-from vibeusage.records.schema import DAY_QUARTERS, PLACED, PRICED, QUARTER_MS, SUMMED_AGAIN, SUMS
+from vibeusage.records.schema import DAY_QUARTERS, HOUR_QUARTERS, PLACED, PRICED, QUARTER_MS, SUMMED_AGAIN, SUMS
 
 NAMES_KEPT = 20_000
 END = 1 << 62
@@ -44,6 +44,25 @@ _REBUILD = (
     f"""INSERT INTO rollup_model_days SELECT day, {", ".join(PRICED)}, {SUMMED_AGAIN}
         FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) CROSS JOIN rollup_days USING (day)
         WHERE provider = :provider GROUP BY day, {", ".join(PRICED)}""",  # noqa: S608
+    "DELETE FROM rollup_model_hours WHERE provider = :provider AND hour IN (SELECT quarter / 4 FROM touched)",
+    f"""INSERT INTO rollup_model_hours SELECT hour, {", ".join(PRICED)}, {SUMMED_AGAIN}
+        FROM (SELECT DISTINCT quarter / 4 AS hour FROM touched) CROSS JOIN rollup_models
+        ON quarter >= hour * 4 AND quarter < (hour + 1) * 4 AND provider = :provider
+        GROUP BY hour, {", ".join(PRICED)}""",  # noqa: S608
+)
+
+
+class _Unit(NamedTuple):
+    table: str
+    name: str
+    quarters: int
+
+
+_PLACED_UNITS = (_Unit("rollup_days", "day", DAY_QUARTERS), _Unit("rollup", "quarter", 1))
+_MODEL_UNITS = (
+    _Unit("rollup_model_days", "day", DAY_QUARTERS),
+    _Unit("rollup_model_hours", "hour", HOUR_QUARTERS),
+    _Unit("rollup_models", "quarter", 1),
 )
 
 
@@ -119,9 +138,9 @@ def newest(
 ) -> tuple[list[tuple[str, int]], int]:
     """(provider, id of its name) of the sessions with the last calls within `limits`, and how many there are in all."""
     selects, values = [], []
-    for table, unit, part in _parts(limits, by_day=True, is_placed=True):
-        where, more = condition(unit, part, providers)
-        selects.append(f"SELECT provider, session_id, last_ms FROM {table} WHERE {where}")  # noqa: S608
+    for unit, part in _parts(limits, _PLACED_UNITS):
+        where, more = condition(unit.name, part, providers)
+        selects.append(f"SELECT provider, session_id, last_ms FROM {unit.table} WHERE {where}")  # noqa: S608
         values += more
     grouped = f"SELECT provider, session_id, MAX(last_ms) AS last FROM ({' UNION ALL '.join(selects)}) GROUP BY 2, 1"  # noqa: S608
     sql = f"SELECT provider, session_id, COUNT(*) OVER () FROM ({grouped}) ORDER BY last DESC LIMIT ?"  # noqa: S608
@@ -129,33 +148,35 @@ def newest(
     return [(provider, id) for provider, id, _ in found], found[0][2] if found else 0
 
 
-def _parts(
-    limits: tuple[int, int], *, by_day: bool, is_placed: bool
-) -> list[tuple[str, str, tuple[int, int]]]:
-    """(table, its unit of time, from and to which) that together are `limits`: whole days from the tables of days."""
-    quarters, days = ("rollup", "rollup_days") if is_placed else ("rollup_models", "rollup_model_days")
-    first, last = (-(-limits[0] // DAY_QUARTERS), limits[1] // DAY_QUARTERS)
-    if not by_day or first >= last:
-        return [(quarters, "quarter", limits)]
-    ends = ((limits[0], first * DAY_QUARTERS), (last * DAY_QUARTERS, limits[1]))
-    return [(days, "day", (first, last)), *((quarters, "quarter", end) for end in ends if end[0] < end[1])]
+def _parts(limits: tuple[int, int], units: Iterable[_Unit]) -> Iterator[tuple[_Unit, tuple[int, int]]]:
+    """Which units of which tables together are the quarters of `limits`, the longest units first."""
+    unit, *smaller = units
+    first, last = -(-limits[0] // unit.quarters), limits[1] // unit.quarters
+    if smaller and first >= last:
+        yield from _parts(limits, smaller)
+        return
+    yield unit, (first, last)
+    for end in ((limits[0], first * unit.quarters), (last * unit.quarters, limits[1])) if smaller else ():
+        if end[0] < end[1]:
+            yield from _parts(end, smaller)
 
 
 def _query(
     grain: int, by: set[str], limits: tuple[int, int], providers: list[str], sessions: list[int] | None
 ) -> tuple[str, list[Any]]:
-    """Sums by spans of `grain` quarters: whole days from the days, what is left at both ends from the quarters."""
+    """Sums by spans of `grain` quarters: whole days from the days, what is left at both ends from shorter units."""
     columns = [column for name in BY if name in by for column in _BY_COLUMNS[name]]
     keys = ", ".join((*_PRICED_FIRST, *(name if name in columns else f"0 AS {name}" for name in PLACED)))
     span = limits[0] // grain * grain
     is_one = limits[1] <= span + grain  # then SQLite has less to sort
     selects, values = [], []
-    for table, unit, part in _parts(limits, by_day=grain >= DAY_QUARTERS, is_placed=bool(columns)):
-        where, more = condition(unit, part, providers)
+    units = _PLACED_UNITS if columns else _MODEL_UNITS
+    for unit, part in _parts(limits, [unit for unit in units if grain % unit.quarters == 0]):
+        where, more = condition(unit.name, part, providers)
         if sessions is not None:
             where, more = where + _OF_SESSIONS, [*more, str(sessions)]
-        start = str(span) if is_one else f"{'day * 96' if unit == 'day' else unit} / {grain} * {grain}"
-        selects.append(f"SELECT {start} AS span, {keys}, {_SUMMED_TWICE} FROM {table} WHERE {where}")  # noqa: S608
+        start = str(span) if is_one else f"{unit.name} * {unit.quarters} / {grain} * {grain}"
+        selects.append(f"SELECT {start} AS span, {keys}, {_SUMMED_TWICE} FROM {unit.table} WHERE {where}")  # noqa: S608
         values += more
     group, order = ", ".join((*columns, *_PRICED_LAST)), ""
     if not is_one:

@@ -3,7 +3,7 @@
 Instants are epoch milliseconds, money is picodollars (1e-12 USD). Texts that repeat stand once in `names`, and
 the columns that hold such a text hold its id. `rollup` sums the calls of each quarter of an hour by everything a
 report can ask for, `rollup_models` by what a price needs only; `rollup_days` and `rollup_model_days` are the same by
-days of UTC.
+days of UTC, `rollup_model_hours` by hours: what is left of the days of other zones.
 """
 
 import sqlite3
@@ -11,7 +11,7 @@ import sqlite3
 from vibeusage.errors import StorageError
 
 QUARTER_MS = 900_000
-DAY_QUARTERS = 96
+HOUR_QUARTERS, DAY_QUARTERS = 4, 96
 THRESHOLDS = (100_000, 128_000, 200_000, 256_000, 272_000, 512_000)  # prompt sizes at which some price changes
 
 PRICED = ("provider", "model", "model_provider", "speed", "prompt_class", "is_logged")
@@ -103,7 +103,12 @@ _MODEL_DAYS = (
     f"""INSERT INTO rollup_model_days SELECT day, {", ".join(PRICED)}, {SUMMED_AGAIN} FROM rollup_days
         GROUP BY day, {", ".join(PRICED)}""",  # noqa: S608
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS)
+_MODEL_HOURS = (
+    _rollup("rollup_model_hours", "hour", PRICED),
+    f"""INSERT INTO rollup_model_hours SELECT quarter / 4, {", ".join(PRICED)}, {SUMMED_AGAIN} FROM rollup_models
+        GROUP BY quarter / 4, {", ".join(PRICED)}""",  # noqa: S608
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS)
 
 
 def version(database: sqlite3.Connection) -> int:
