@@ -192,7 +192,7 @@ def test_g1_a_kill_at_any_instant_costs_no_call_and_counts_none_twice(projects, 
         assert is_whole(path), f"seed {seed}"
         ran(command)
         assert everything(path) == expected, f"seed {seed}"
-    assert landed > instants // 2
+    assert landed > instants // 4
 
 
 @pytest.fixture
