@@ -273,6 +273,7 @@ def test_what_no_route_knows_is_404_and_noted(world, client):
     assert len(world.unknown) == 1
 
 
+@pytest.mark.slow
 def test_two_hundred_held_at_once_are_all_answered(world):
     play(world, *[Answer(json=number) for number in range(200)])
     world.hold()

@@ -27,6 +27,7 @@ def test_every_row_has_a_time_and_a_ratio(tmp_path):
     assert {"zsh", "bash", "fish"} <= {name.split(" ")[0] for name in rows}
 
 
+@pytest.mark.slow
 def test_a_refresh_of_five_has_its_figures():
     refresh = RUN.with_name("refresh.py")
     done = subprocess.run(

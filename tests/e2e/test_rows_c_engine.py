@@ -369,7 +369,7 @@ def test_c8_vendors_and_machines_that_began_together_are_not_asked_in_step(world
     [
         pytest.param(-86_400, id="a day back"),
         slow(5 * 3_600, id="five hours forward"),
-        pytest.param(3_653 * 86_400, id="ten years forward"),
+        slow(3_653 * 86_400, id="ten years forward"),
         slow(-int(time.time()) + 60, id="epoch 0"),
     ],
 )
@@ -415,7 +415,7 @@ def test_c10_numbers_from_the_future_are_of_unknown_age_and_give_way(ahead_s, wo
     assert vibeusage("line", "plain").stdout.startswith(b"claude 5h 37%")
 
 
-@pytest.mark.parametrize("network", ["refused", "none at all"])
+@pytest.mark.parametrize("network", ["refused", slow("none at all", id="none at all")])
 def test_c11_a_network_that_is_not_up_yet_is_nobodys_failure_and_soon_tried_again(network, world, at, require):
     assert at(0, "refresh", "--if-due").returncode == 0
     before = len(world.requests)
