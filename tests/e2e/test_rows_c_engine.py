@@ -292,7 +292,7 @@ def test_c6_a_429_beside_the_numbers_counts_as_well(place, world, vibeusage, at)
     name = next(name for name, host in HOSTS.items() if host == place[1])
     assert vibeusage("refresh", name).returncode == (3 if name == "gemini" else 0)
     before = asked(world)
-    for ahead_s in (1, 400, 1_580):
+    for ahead_s in (1, 400, 1_500):
         at(ahead_s, "refresh", name)
         at(ahead_s, "refresh", "--if-due")
     assert asked(world)[place[1]] == before[place[1]]
@@ -305,7 +305,7 @@ def test_c6_a_403_without_requests_left_is_a_rate_limit(world, vibeusage, at):
     headers = {"X-RateLimit-Remaining": "0", "Retry-After": "900"}
     say(world, Answer(status=403, headers=headers), ["copilot"])
     assert vibeusage("refresh", "copilot").returncode == 3
-    at(880, "refresh", "copilot")
+    at(850, "refresh", "copilot")
     assert len(world.to(HOSTS["copilot"])) == 1
     homes.five_answers(world)
     assert at(910, "refresh", "--if-due", "copilot").returncode == 0
