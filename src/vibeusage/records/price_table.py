@@ -12,8 +12,8 @@ import msgspec
 from msgspec import Meta
 
 from vibeusage import files, paths
+from vibeusage.records.schema import THRESHOLDS
 
-THRESHOLDS = (100_000, 128_000, 200_000, 256_000, 272_000, 512_000)
 SIZE_LIMIT = 32 << 20
 Rate = Annotated[int, Meta(ge=0, le=10**12)]
 
@@ -57,11 +57,6 @@ class Table(msgspec.Struct, frozen=True):
     sources: tuple[str, ...]
     aliases: dict[str, str]
     models: dict[str, tuple[Price, ...]]
-
-
-def prompt_class(tokens: int) -> int:
-    """How many of THRESHOLDS a prompt of `tokens` (input, writes and reads) is longer than."""
-    return sum(tokens > threshold for threshold in THRESHOLDS)
 
 
 def threshold(tokens: float) -> int:

@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from vibeusage.records import matching, price_table
-from vibeusage.records.price_table import Price, Rates, Table, prompt_class
+from vibeusage.records.price_table import Price, Rates, Table
 from vibeusage.records.price_update import Update, download, update
+from vibeusage.records.schema import prompt_class
 from vibeusage.settings import ModelPrices, Pricing
 
 __all__ = ["Cost", "Prices", "Rates", "Update", "cost", "download", "load", "prompt_class", "settle", "total", "update"]

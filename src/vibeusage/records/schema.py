@@ -7,6 +7,7 @@ days of UTC, `rollup_model_hours` by hours: what is left of the days of other zo
 """
 
 import sqlite3
+from bisect import bisect_left
 
 from vibeusage.errors import StorageError
 
@@ -21,6 +22,11 @@ SUMS = (
     *("cache_read_tokens", "web_searches", "logged_cost"),
 )
 SUMMED_AGAIN = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])  # of sums
+
+
+def prompt_class(tokens: int) -> int:
+    """How many of THRESHOLDS a prompt of `tokens` (input, writes and reads) is longer than."""
+    return bisect_left(THRESHOLDS, tokens)
 
 
 def _rollup(name: str, unit: str, keys: tuple[str, ...]) -> str:

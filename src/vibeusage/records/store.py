@@ -8,7 +8,6 @@ import contextlib
 import os
 import sqlite3
 import stat
-from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -22,7 +21,7 @@ from vibeusage.errors import StorageError
 from vibeusage.records import disk, merge, rollup, schema
 from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.rollup import RollupRow
-from vibeusage.records.schema import QUARTER_MS, THRESHOLDS
+from vibeusage.records.schema import QUARTER_MS, prompt_class
 
 NAME = "usage.db"
 BUSY_S = 3.0
@@ -308,7 +307,7 @@ class Store:
         return (
             *(provider, _text(call.uuid), call.ts, *map(self._id, (*kept, machine, call.speed))),
             *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
-            *(bisect_left(THRESHOLDS, call.prompt), call.searches, call.cost, call.rank, call.order),
+            *(prompt_class(call.prompt), call.searches, call.cost, call.rank, call.order),
             call.complete,
             " ".join(call.notes) or None,
             msgspec.json.encode(call.data).decode() if call.data else None,
