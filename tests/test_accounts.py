@@ -36,7 +36,7 @@ ACME = Provider(
 
 @pytest.fixture
 def acme(monkeypatch):
-    monkeypatch.setattr(providers, "IDS", ("acme",))
+    monkeypatch.setattr(providers, "ids", lambda: ("acme",))
     monkeypatch.setattr(providers, "load", lambda name: ACME)
 
 

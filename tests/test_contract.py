@@ -18,7 +18,7 @@ def modules_of(provider_id):
     return sorted(SRC.glob(f"{provider_id}.py")) + sorted(SRC.glob(f"{provider_id}_*.py"))
 
 
-@pytest.fixture(params=providers.IDS)
+@pytest.fixture(params=providers.ids())
 def provider(request):
     return providers.load(request.param)
 
@@ -74,7 +74,7 @@ def test_there_are_a_fixture_a_test_and_a_row_in_the_readme(provider):
 
 
 def test_no_provider_imports_another(provider):
-    others = {other for other in providers.IDS if other != provider.id}
+    others = {other for other in providers.ids() if other != provider.id}
     for path in modules_of(provider.id):
         for node in ast.walk(ast.parse(path.read_text())):
             name = node.module or "" if isinstance(node, ast.ImportFrom) else ""

@@ -49,7 +49,7 @@ def ask(monkeypatch):
 
     def run(*made, **options):
         known = {provider.id: provider for provider in made}
-        monkeypatch.setattr(providers, "IDS", tuple(known))
+        monkeypatch.setattr(providers, "ids", lambda: tuple(known))
         monkeypatch.setattr(providers, "load", known.__getitem__)
         monkeypatch.setenv("ACME_TOKEN", "t0ken-canary")
         return {outcome.provider_id: outcome for outcome in refresh(**options) or []}

@@ -100,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def use_acme(monkeypatch):
-    monkeypatch.setattr(providers, "IDS", ("acme",))
+    monkeypatch.setattr(providers, "ids", lambda: ("acme",))
     monkeypatch.setattr(providers, "load", lambda _: ACME)
 
 
@@ -157,7 +157,7 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import test_oauth
 from vibeusage import cli, providers
-providers.IDS, providers.load = ("acme",), lambda _: test_oauth.ACME
+providers.ids, providers.load = lambda: ("acme",), lambda _: test_oauth.ACME
 """
 
 

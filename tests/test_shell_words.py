@@ -19,5 +19,5 @@ def test_every_command_provider_and_target_is_completed_and_nothing_else(shell):
     }
     pattern = {"bash": lists["words='"], "zsh": lists["compadd --"], "fish": lists["complete"]}[shell]
     offered = {word for found in re.findall(pattern, text) for word in found.replace("\\", " ").split()}
-    known = {*cli.COMMANDS, *providers.IDS, *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS}
+    known = {*cli.COMMANDS, *providers.ids(), *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS}
     assert offered == known

@@ -42,7 +42,7 @@ def chosen(wanted: Sequence[str], settings: Config, around: Surroundings) -> lis
 
 def enabled(settings: Config, environ: Mapping[str, str]) -> list[str]:
     """The ids of the providers (or accounts) that are on, in order."""
-    known = in_force(settings, environ).enabled_providers or providers.IDS
+    known = in_force(settings, environ).enabled_providers or providers.ids()
     return [name for name in known if settings.providers.get(name, ProviderOptions()).enabled]
 
 
@@ -55,8 +55,8 @@ def in_force(settings: Config, environ: Mapping[str, str]) -> Config:
     if named := [name.strip() for name in environ.get(VARIABLE, "").split(",") if name.strip()]:
         where, said = VARIABLE, named
     for name in said or ():
-        if name.partition("@")[0] not in providers.IDS:
-            known = ", ".join(providers.IDS)
+        if name.partition("@")[0] not in providers.ids():
+            known = ", ".join(providers.ids())
             raise ConfigError(f"{clean(name, 60)!r} in {where} is not a provider", hint=f"providers: {known}")
         provider_of(name)
     return msgspec.structs.replace(settings, enabled_providers=said)
@@ -68,10 +68,10 @@ def provider_of(name: str) -> str:
     Raises ConfigError when there is none of that name, or what stands behind the @ is no name.
     """
     provider_id = name.partition("@")[0]
-    if provider_id not in providers.IDS:
+    if provider_id not in providers.ids():
         raise ConfigError(
             f"{clean(name, 60)!r} is not a provider or command",
-            hint=f"providers: {', '.join(providers.IDS)}; commands: vibeusage --help",
+            hint=f"providers: {', '.join(providers.ids())}; commands: vibeusage --help",
         )
     if not _NAME.fullmatch(name):
         raise ConfigError(

@@ -162,7 +162,7 @@ def diagnose(environ: Mapping[str, str], now: datetime, program: Path | None) ->
         cache=_or(Cache, lambda: faults.state_of_cache(now)),
         faults=(*_or(tuple, lambda: tuple(faults.of_credentials())), *_or(tuple, lambda: tuple(faults.of_cache(now)))),
         accounts=tuple(look.account for look in looks),
-        switched_off=tuple(name for name in providers.IDS if name not in there and chosen),
+        switched_off=tuple(name for name in providers.ids() if name not in there and chosen),
         programs=tuple(_programs(environ)),
         surroundings=_surroundings(environ),
         integrations=_or(tuple, lambda: tuple(_integrations())),
@@ -200,7 +200,7 @@ def _versions(program: Path | None) -> Iterator[Version]:
 
 
 def _programs(environ: Mapping[str, str]) -> Iterator[Program]:
-    strategies = [strategy for name in providers.IDS for strategy in providers.load(name).strategies]
+    strategies = [strategy for name in providers.ids() for strategy in providers.load(name).strategies]
     named = [strategy.argv[0] for strategy in strategies if isinstance(strategy, Command)]
     for name in dict.fromkeys(["claude", "codex", *named]):
         yield Program(name, _or(lambda: None, lambda name=name: programs.find(name, environ)))

@@ -163,7 +163,7 @@ def find_private(
         secrets=frozenset(secret for secret in secrets if len(secret) >= LEAST_SECRET),
         words=frozenset({*users, *owners, *hosts, *known}),
         labels=frozenset(_labels([*hosts, *known])),
-        providers=providers.IDS,
+        providers=providers.ids(),
         accounts=frozenset(name.partition("@")[2] for name in everyone),
         hosts=frozenset(_public_hosts()),
     )
@@ -231,7 +231,7 @@ def _hosts() -> Iterator[str]:
 
 
 def _public_hosts() -> Iterator[str]:
-    for provider in map(providers.load, providers.IDS):
+    for provider in map(providers.load, providers.ids()):
         yield from provider.hosts
         for address in (provider.dashboard_url, provider.status.url if provider.status else ""):
             yield urlsplit(address).hostname or ""

@@ -131,7 +131,7 @@ def server():
 
 @pytest.fixture
 def known(monkeypatch, server):
-    monkeypatch.setattr(providers, "IDS", tuple(KNOWN))
+    monkeypatch.setattr(providers, "ids", lambda: tuple(KNOWN))
     monkeypatch.setattr(providers, "load", KNOWN.__getitem__)
     for name in ("acme", '"acme@work"', "coded"):
         config.set_value(f"providers.{name}.base_url", server.url)

@@ -37,7 +37,7 @@ def surroundings(monkeypatch):
         if name.upper().endswith("_PROXY") or name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "NETRC"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(providers, "IDS", ("claude", "codex"))
+    monkeypatch.setattr(providers, "ids", lambda: ("claude", "codex"))
     monkeypatch.setattr(sys, "argv", [str(Path(sys.executable).with_name("vibeusage"))])
 
 
@@ -430,7 +430,7 @@ def test_a_provider_that_cannot_be_looked_at_leaves_the_others(error, message, f
     strategy = Func(name="oauth", fetch=fetch, login=(Read(where="acme", find=find),))
     acme = Provider(id="acme", name="Acme", hosts=(), dashboard_url="", login_hint="", strategies=(strategy,))
     load = providers.load
-    monkeypatch.setattr(providers, "IDS", ("acme", "claude"))
+    monkeypatch.setattr(providers, "ids", lambda: ("acme", "claude"))
     monkeypatch.setattr(providers, "load", lambda name: acme if name == "acme" else load(name))
     code, told = found()
     assert (code, len(told)) == (1, 1)

@@ -54,7 +54,7 @@ KNOWN = {"acme": provider("acme", secrets=(SESSION,), login=PLACES), "vendor": p
 
 @pytest.fixture(autouse=True)
 def known(monkeypatch):
-    monkeypatch.setattr(providers, "IDS", tuple(KNOWN))
+    monkeypatch.setattr(providers, "ids", lambda: tuple(KNOWN))
     monkeypatch.setattr(providers, "load", KNOWN.__getitem__)
 
 

@@ -55,7 +55,7 @@ def pages(monkeypatch):
         thread.start()
         base = f"http://127.0.0.1:{server.server_port}/"
         known = {name: provider(name, base + name if says else None) for name, says in SAYS.items()}
-        monkeypatch.setattr(providers, "IDS", tuple(known))
+        monkeypatch.setattr(providers, "ids", lambda: tuple(known))
         monkeypatch.setattr(providers, "load", known.__getitem__)
         yield server
         server.shutdown()

@@ -108,7 +108,7 @@ def test_without_any_data_it_says_what_to_do_and_exits_2(capsys):
 def test_without_any_data_the_json_says_what_to_do_for_each(capsys):
     assert cli.main(["--json"]) == 2
     document = json.loads(capsys.readouterr().out)
-    assert (document["providers"], list(document["errors"])) == ({}, list(providers.IDS))
+    assert (document["providers"], list(document["errors"])) == ({}, list(providers.ids()))
     assert document["errors"]["codex"] == {
         "category": "not_configured",
         "message": "Codex has no login on this machine",

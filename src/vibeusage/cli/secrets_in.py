@@ -53,8 +53,8 @@ def account(name: str, settings: Config, around: accounts.Surroundings) -> Conte
 
 def check_provider(name: str) -> None:
     """As `accounts.provider_of`, without repeating the name: a person may have put a secret there."""
-    if name.partition("@")[0] not in providers.IDS:
-        raise ConfigError("the first word is not a provider", hint=f"providers: {', '.join(providers.IDS)}")
+    if name.partition("@")[0] not in providers.ids():
+        raise ConfigError("the first word is not a provider", hint=f"providers: {', '.join(providers.ids())}")
 
 
 def kinds(provider: Provider) -> dict[str, Secret]:

@@ -56,12 +56,12 @@ def _chosen(wanted: list[str], settings: config.Config) -> list[Provider]:
     """An account (`claude@work`) has the page of its provider. Raises ConfigError for a name nobody knows."""
     names = wanted or [
         name
-        for name in settings.enabled_providers or providers.IDS
+        for name in settings.enabled_providers or providers.ids()
         if settings.providers.get(name, config.ProviderOptions()).enabled
     ]
     for name in names:
-        if name.partition("@")[0] not in providers.IDS:
-            raise ConfigError(f"{name!r} is not a provider", hint=f"known are: {', '.join(providers.IDS)}")
+        if name.partition("@")[0] not in providers.ids():
+            raise ConfigError(f"{name!r} is not a provider", hint=f"known are: {', '.join(providers.ids())}")
     return [providers.load(name) for name in dict.fromkeys(name.partition("@")[0] for name in names)]
 
 

@@ -114,7 +114,7 @@ def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, F
     """The outcomes of the accounts that were asked; another refresher at work is left to it."""
     from vibeusage.refresh import refresh
 
-    ours = [name for name in args.provider if name.partition("@")[0] in providers.IDS]
+    ours = [name for name in args.provider if name.partition("@")[0] in providers.ids()]
     wanted = [name for name in ours if not _is_only_seen(name, settings)]
     if args.provider and not wanted:
         return {}
@@ -217,7 +217,7 @@ def _with_status(snapshot: UsageSnapshot) -> UsageSnapshot:
 
 def _name(account: str) -> str:
     provider_id = account.partition("@")[0]
-    return providers.load(provider_id).name if provider_id in providers.IDS else provider_id
+    return providers.load(provider_id).name if provider_id in providers.ids() else provider_id
 
 
 def _print_json(result: AggregatedResult, wanted: list[str]) -> None:

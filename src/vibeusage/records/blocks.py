@@ -108,7 +108,10 @@ def current(
 def report(
     store: Store, pricer: Pricer, query: Query, *, now_ms: int, live: Mapping[str, Live], limit: int = 0
 ) -> Report:
-    """A row for each block that starts on a day of `query`, and for each gap unless only some calls are taken."""
+    """A row for each block that starts on a day of `query`, and for each gap unless only some calls are taken.
+
+    `limit` shows the last ones.
+    """
     known = store.span()
     oldest = days.of(known[0], query.zone) if known else date.max
     first = max(query.since or oldest, oldest)
@@ -119,6 +122,7 @@ def report(
         for block in reading.borders(days.start_ms(first, query.zone)) if first < date.max else ():
             if first <= days.of(block.start_ms, query.zone) <= (query.until or date.max):
                 shown.append(block)
+    entries = [reading.sum([one for one in shown if one.provider == name]) for name, reading in readings.items()]
     is_part = bool(query.model or query.project)
     if is_part:
         shown = [block for block in shown if readings[block.provider].fill(block).parts]
@@ -128,7 +132,6 @@ def report(
         for block in kept:
             readings[block.provider].fill(block)
     rows = [_row(block, now_ms, query) for block in kept]
-    entries = [block.entry for block in kept]
     return made("blocks", store, pricer, query, rows, entries, hidden=len(shown) - len(kept))
 
 
@@ -195,8 +198,8 @@ class Blocks:
     def __init__(
         self, store: Store, pricer: Pricer, provider: str, live: Live | None = None, query: Query | None = None
     ) -> None:
-        self.store, self.pricer, self.provider, self.live, self.query = store, pricer, provider, live, query
-        self._by = ("folder",) if query and query.project else ()
+        self.store, self.pricer, self.provider, self.live = store, pricer, provider, live
+        self._only = query.only(store) if query else {}
 
     def since(self, ms: int) -> Iterator[Block]:
         """The blocks and gaps from the one of `ms` or an earlier one on, the live window last."""
@@ -221,11 +224,19 @@ class Blocks:
 
     def fill(self, block: Block) -> Entry:
         """Sum the calls of it that the query takes, anew."""
-        block.entry = Entry()
-        for row in exactly(self.store, *block.summed, self.provider, by=self._by):
-            if self.query is None or self.query.takes(row):
-                block.entry.add(row, self.pricer.cost(row), (row.model, row.speed))
+        block.entry = self._summed(*block.summed)
         return block.entry
+
+    def sum(self, blocks: list[Block]) -> Entry:
+        """All of these, which follow each other, together."""
+        spans = [block.summed for block in blocks if not block.is_gap]
+        return self._summed(spans[0][0], spans[-1][1]) if spans else Entry()
+
+    def _summed(self, since_ms: int, until_ms: int) -> Entry:
+        entry = Entry()
+        for row in exactly(self.store, since_ms, until_ms, self.provider, only=self._only):
+            entry.add(row, self.pricer.cost(row), (row.model, row.speed))
+        return entry
 
     def _first(self, since_ms: int) -> int | None:
         """The first call from then on, None when there is none before the live window."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, tzinfo
 from fnmatch import fnmatchcase
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,12 +16,13 @@ import msgspec
 from vibeusage.records import days
 from vibeusage.records.pricing import Cost
 from vibeusage.records.readers.spec import Call
-from vibeusage.records.rollup import RollupRow
+from vibeusage.records.rollup import Only, RollupRow
 from vibeusage.records.store import Store
 from vibeusage.records.tally import APART, DAY_MS, Pricer, Row, Tally, is_unpriced, merged
 
 ANY_TIME = 1 << 60  # a span of time that all calls are in
 ALL = "*"  # all providers together; no provider's id
+NOBODY = ("",)
 PRIVATE = ("session", "project", "branch", "machine")
 _MODEL = ("model", "speed")
 _TOOL = ("provider", "model_provider")
@@ -63,10 +64,16 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     week_start: int = days.MONDAY
     names: Names = lambda kind, name: name
 
-    def leaves_out(self, row: RollupRow) -> bool:
-        return row.provider in APART and not self.providers
+    def only(self, store: Store) -> Only:
+        """The models and folders that it takes, as the store is asked for them."""
+        found: dict[str, list[int]] = {}
+        if self.model:
+            found["model"] = [id for id, name in store.named("model").items() if _matches(self.model, name)]
+        if self.project:
+            found["folder"] = [id for id, name in store.named("folder").items() if _is_in(self.project, name)]
+        return found
 
-    def takes(self, row: RollupRow | Call) -> bool:
+    def takes(self, row: Call) -> bool:
         return (not self.model or _matches(self.model, row.model)) and (
             not self.project or _is_in(self.project, row.folder)
         )
@@ -82,7 +89,7 @@ class Unpriced(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """`total` is the sum of `rows`; `hidden` counts the rows that a limit left out of both.
+    """`total` is the sum of all rows, also of the `hidden` ones that a limit left out of `rows`.
 
     `left_out`: providers with records in the range that count only when asked for.
     """
@@ -150,9 +157,12 @@ class _Reading:
 
     def __init__(self, store: Store, pricer: Pricer, query: Query) -> None:
         self.store, self.pricer, self.query = store, pricer, query
-        self.left_out: set[str] = set()
         models = store.models()
-        self.known = {provider for provider, _ in models}
+        self.apart = () if query.providers else sorted({provider for provider, _ in models} & {*APART})
+        self.providers = query.providers
+        if self.apart:
+            self.providers = tuple({provider for provider, _ in models} - {*APART}) or NOBODY
+        self.only = query.only(store)
         self.changes = pricer.prices.changes({model for _, model in models})
         known = store.span()
         first, last = (days.of(ms, query.zone) for ms in known) if known else (date.max, date.min)
@@ -172,30 +182,33 @@ class _Reading:
     def rows(
         self, start_ms: int, end_ms: int, by: tuple[str, ...] = (), sessions: Iterable[int] | None = None
     ) -> Iterator[tuple[RollupRow, Cost]]:
-        query = self.query
-        by = (*by, "folder") if query.project else by
-        asked: dict[str, Any] = {"providers": query.providers, "by": by, "grain_ms": ANY_TIME, "sessions": sessions}
+        only = self.only if sessions is None else {**self.only, "session": [*sessions]}
         cuts = [start_ms, *(ms for ms in self.changes if start_ms < ms < end_ms), end_ms]
-        for row in chain.from_iterable(self.store.rollup(*span, **asked) for span in pairwise(cuts)):
-            if query.leaves_out(row):
-                self.left_out.add(row.provider)
-            elif query.takes(row):
+        for span in pairwise(cuts):
+            for row in self.store.rollup(*span, providers=self.providers, by=by, grain_ms=ANY_TIME, only=only):
                 yield row, self.pricer.cost(row)
 
-    def newest(self, limit: int) -> tuple[dict[tuple[str, str], int], int] | None:
-        """The sessions that a limit keeps, and how many there are; None when that takes a look at every row."""
-        query = self.query
-        if not limit or query.model or query.project or (self.known & {*APART} and not query.providers):
-            return None
-        return self.store.newest_sessions(limit, *self.whole(), providers=query.providers)
+    def newest(self, limit: int) -> tuple[dict[tuple[str, str], int], int]:
+        """The sessions that a limit keeps, and how many there are."""
+        return self.store.newest_sessions(limit, *self.whole(), providers=self.providers, only=self.only)
+
+    def sum(self) -> Entry:
+        """All rows together, many times faster than row by row."""
+        entry = Entry()
+        for row, cost in self.rows(*self.whole()):
+            entry.add(row, cost, ())
+        return entry
 
     def report(self, kind: str, rows: list[Row], entries: list[Entry], *, hidden: int) -> Report:
         whole = made(kind, self.store, self.pricer, self.query, rows, entries, hidden=hidden)
-        return msgspec.structs.replace(whole, left_out=tuple(sorted(self.left_out)))
+        return msgspec.structs.replace(whole, left_out=tuple(filter(self._has_calls, self.apart)))
+
+    def _has_calls(self, provider: str) -> bool:
+        return any(True for _ in self.store.rollup(*self.whole(), providers=[provider], grain_ms=ANY_TIME))
 
 
 def periods(period: str, store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
-    """A row for each day, week, month or year with records, the oldest first; `limit` keeps the last ones."""
+    """A row for each day, week, month or year with records, the oldest first; `limit` shows the last ones."""
     reading = _Reading(store, pricer, query)
     found: list[tuple[days.Span, Entry]] = []
     for span in reading.spans(period):
@@ -207,7 +220,7 @@ def periods(period: str, store: Store, pricer: Pricer, query: Query, *, limit: i
     kept = found[-limit:]
     is_iso = period == "weekly" and query.week_start == days.MONDAY
     rows = [row_of(entry, span.key, query, label=f"{span.first:%G-W%V}" if is_iso else "") for span, entry in kept]
-    return reading.report(period, rows, [entry for _, entry in kept], hidden=len(found) - len(kept))
+    return reading.report(period, rows, [entry for _, entry in found], hidden=len(found) - len(kept))
 
 
 def groups(kind: str, store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
@@ -216,7 +229,7 @@ def groups(kind: str, store: Store, pricer: Pricer, query: Query, *, limit: int 
     names, by = GROUPS[kind].names, GROUPS[kind].by
     part = _TOOL if kind == "models" else _MODEL
     entries: dict[tuple[str, ...], Entry] = {}
-    newest, count = (reading.newest(limit) if kind == "sessions" else None) or (None, 0)
+    newest, count = reading.newest(limit) if limit and kind == "sessions" else ({}, 0)
     for row, cost in reading.rows(*reading.whole(), by, newest.values() if newest else None):
         key = tuple([getattr(row, name) for name in names])
         if newest and key not in newest:  # another tool's session of the same name
@@ -226,9 +239,10 @@ def groups(kind: str, store: Store, pricer: Pricer, query: Query, *, limit: int 
             entry = entries[key] = Entry()
         entry.add(row, cost, tuple([getattr(row, name) for name in part]))
     found = sorted(entries.items(), key=lambda one: _place(kind, one[1].total()), reverse=True)
-    kept = found[: limit or None]
+    kept, count = found[: limit or None], max(count, len(found))
     rows = [_group_row(kind, key, entry, query) for key, entry in kept]
-    return reading.report(kind, rows, [entry for _, entry in kept], hidden=max(count, len(found)) - len(kept))
+    whole = [entry for _, entry in found] if count == len(found) else [reading.sum()]
+    return reading.report(kind, rows, whole, hidden=count - len(kept))
 
 
 def today(store: Store, pricer: Pricer, now_ms: int, zone: tzinfo) -> dict[str, Spent]:
@@ -264,7 +278,7 @@ def made(
     *,
     hidden: int,
 ) -> Report:
-    """The report of `rows`, which show `entries`."""
+    """The report of `rows`; `entries` are of all there are, the hidden ones too."""
     known = store.span()
     named: dict[str, Unpriced] = {}
     for one in (one for entry in entries for one in entry.unpriced.values()):
@@ -278,7 +292,7 @@ def made(
         prices_as_of=pricer.prices.as_of,
         rows=tuple(rows),
         total=merged(entry.total() for entry in entries).row("total", **_about(entries)),
-        unpriced=tuple(sorted(named.values(), key=lambda one: -one.total_tokens)),
+        unpriced=tuple(sorted(named.values(), key=lambda one: (-one.total_tokens, one.model))),
         hidden=hidden,
     )
 
@@ -289,7 +303,7 @@ def _about(entries: list[Entry]) -> dict[str, Any]:
     for entry in entries:
         for model, tokens in entry.models.items():
             models[model] = models.get(model, 0) + tokens
-    named = sorted((model for model in models if model), key=lambda model: -models[model])
+    named = sorted((model for model in models if model), key=lambda model: (-models[model], model))
     return {"models": tuple(named), "providers": tuple(sorted({name for entry in entries for name in entry.providers}))}
 
 

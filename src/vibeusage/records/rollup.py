@@ -1,7 +1,7 @@
 """Sums of calls by quarter hour and by day of UTC: kept beside the calls, and read by every report."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,7 +24,8 @@ _KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_cl
     session_id, message_type = :subagent OR rank > 0, folder, git_branch, machine_name"""
 _PRICED_FIRST = ("provider", "is_logged", "model", "model_provider", "speed", "prompt_class")
 _PRICED_LAST = ("model", "prompt_class", "is_logged", "speed", "model_provider", "provider")  # numbers sort faster
-_OF_SESSIONS = " AND session_id IN (SELECT value FROM json_each(?))"
+ONLY = {"session": "session_id", "model": "model", "folder": "folder"}  # of what only some can be asked for
+Only = Mapping[str, Collection[int]]  # keys of ONLY -> ids of names
 _SUMMED_TWICE = ", ".join((*SUMS, "first_ms", "last_ms"))
 _WHERE = ", ".join((*PRICED, *PLACED))
 _REBUILD = (
@@ -118,12 +119,12 @@ def rows(
     *,
     by: set[str],
     grain: int,
-    sessions: list[int] | None = None,
+    only: Only,
 ) -> Iterator[RollupRow]:
     """Sums of the quarters within `limits`, in the order of time; see `Store.rollup`."""
     if grain >= DAY_QUARTERS:
         grain -= grain % DAY_QUARTERS
-    for row in database.execute(*_query(grain, by, limits, providers, sessions)):
+    for row in database.execute(*_query(grain, by, limits, providers, only)):
         span, provider, is_logged, model, served_by, speed, prompt_class, session, is_side, *rest = row
         folder, branch, machine, calls, lower, estimates, *counts, cost, first, last = rest
         yield RollupRow(
@@ -134,12 +135,12 @@ def rows(
 
 
 def newest(
-    database: sqlite3.Connection, limits: tuple[int, int], providers: list[str], limit: int
+    database: sqlite3.Connection, limits: tuple[int, int], providers: list[str], limit: int, only: Only
 ) -> tuple[list[tuple[str, int]], int]:
     """(provider, id of its name) of the sessions with the last calls within `limits`, and how many there are in all."""
     selects, values = [], []
     for unit, part in _parts(limits, _PLACED_UNITS):
-        where, more = condition(unit.name, part, providers)
+        where, more = condition(unit.name, part, providers, only)
         selects.append(f"SELECT provider, session_id, last_ms FROM {unit.table} WHERE {where}")  # noqa: S608
         values += more
     grouped = f"SELECT provider, session_id, MAX(last_ms) AS last FROM ({' UNION ALL '.join(selects)}) GROUP BY 2, 1"  # noqa: S608
@@ -162,7 +163,7 @@ def _parts(limits: tuple[int, int], units: Iterable[_Unit]) -> Iterator[tuple[_U
 
 
 def _query(
-    grain: int, by: set[str], limits: tuple[int, int], providers: list[str], sessions: list[int] | None
+    grain: int, by: set[str], limits: tuple[int, int], providers: list[str], only: Only
 ) -> tuple[str, list[Any]]:
     """Sums by spans of `grain` quarters: whole days from the days, what is left at both ends from shorter units."""
     columns = [column for name in BY if name in by for column in _BY_COLUMNS[name]]
@@ -170,11 +171,9 @@ def _query(
     span = limits[0] // grain * grain
     is_one = limits[1] <= span + grain  # then SQLite has less to sort
     selects, values = [], []
-    units = _PLACED_UNITS if columns else _MODEL_UNITS
+    units = _PLACED_UNITS if columns or {*only} - {"model"} else _MODEL_UNITS
     for unit, part in _parts(limits, [unit for unit in units if grain % unit.quarters == 0]):
-        where, more = condition(unit.name, part, providers)
-        if sessions is not None:
-            where, more = where + _OF_SESSIONS, [*more, str(sessions)]
+        where, more = condition(unit.name, part, providers, only)
         start = str(span) if is_one else f"{unit.name} * {unit.quarters} / {grain} * {grain}"
         selects.append(f"SELECT {start} AS span, {keys}, {_SUMMED_TWICE} FROM {unit.table} WHERE {where}")  # noqa: S608
         values += more
@@ -191,12 +190,17 @@ def within(since: int | None, until: int | None, unit: int = 1) -> tuple[int, in
     return -(-(since or 0) // unit), END if until is None else -(-until // unit)
 
 
-def condition(column: str, limits: tuple[int, int], providers: list[str]) -> tuple[str, list[Any]]:
+def condition(
+    column: str, limits: tuple[int, int], providers: list[str], only: Only | None = None
+) -> tuple[str, list[Any]]:
     """A condition and its values."""
-    text = f"{column} >= ? AND {column} < ?"
+    text, values = f"{column} >= ? AND {column} < ?", [*limits, *providers]
     if providers:
         text += f" AND provider IN ({', '.join('?' * len(providers))})"
-    return text, [*limits, *providers]
+    for name, ids in (only or {}).items():
+        text += f" AND {ONLY[name]} IN (SELECT value FROM json_each(?))"
+        values.append(str(list(ids)))
+    return text, values
 
 
 class Names(dict[int, str]):

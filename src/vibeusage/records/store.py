@@ -20,7 +20,7 @@ from vibeusage import files, paths
 from vibeusage.errors import StorageError
 from vibeusage.records import disk, merge, rollup, schema
 from vibeusage.records.readers.spec import FACTS, Call
-from vibeusage.records.rollup import RollupRow
+from vibeusage.records.rollup import Only, RollupRow
 from vibeusage.records.schema import QUARTER_MS, prompt_class
 
 NAME = "usage.db"
@@ -202,12 +202,12 @@ class Store:
         providers: Iterable[str] = (),
         by: Iterable[str] = (),
         grain_ms: int = QUARTER_MS,
-        sessions: Iterable[int] | None = None,
+        only: Only | None = None,
     ) -> Iterator[RollupRow]:
         """Sums of the quarters within [since, until), told apart by `by` (of `rollup.BY`) and by spans of `grain_ms`.
 
         A `grain_ms` of a day or more is one of whole days of UTC, and many times cheaper. Rows come in the order
-        of time. `sessions`: only these, of `newest_sessions`; it needs a `by`.
+        of time. `only`: these sessions (of `newest_sessions`), models or folders (of `named`) and no others.
         """
         wanted = rollup.within(since_ms, until_ms, QUARTER_MS), list(providers)
         with _told(self.path):
@@ -217,16 +217,16 @@ class Store:
                 *wanted,
                 by=set(by),
                 grain=max(1, grain_ms // QUARTER_MS),
-                sessions=None if sessions is None else list(sessions),
+                only=only or {},
             )
 
     def newest_sessions(
-        self, limit: int, since_ms: int, until_ms: int, *, providers: Iterable[str]
+        self, limit: int, since_ms: int, until_ms: int, *, providers: Iterable[str], only: Only
     ) -> tuple[dict[tuple[str, str], int], int]:
         """{(provider, session): its id} of those with the last calls within the quarters, and how many there are."""
         with _told(self.path):
             limits = rollup.within(since_ms, until_ms, QUARTER_MS)
-            found, count = rollup.newest(self._db, limits, list(providers), limit)
+            found, count = rollup.newest(self._db, limits, list(providers), limit, only)
             return {(provider, self._names[id]): id for provider, id in found}, count
 
     def models(self) -> set[tuple[str, str]]:
@@ -234,6 +234,13 @@ class Store:
         with _told(self.path):
             rows = self._db.execute("SELECT DISTINCT provider, model FROM rollup_model_days").fetchall()
             return {(provider, self._names[model]) for provider, model in rows}
+
+    def named(self, kind: str) -> dict[int, str]:
+        """{id: name} of the models, folders or sessions (`rollup.ONLY`) of all calls."""
+        table = "rollup_model_days" if kind == "model" else "rollup_days"
+        with _told(self.path):
+            ids = self._db.execute(f"SELECT DISTINCT {rollup.ONLY[kind]} FROM {table}").fetchall()  # noqa: S608
+            return {id: self._names[id] for (id,) in ids}
 
     def edge(self, since_ms: int, until_ms: int, provider: str, *, last: bool = False) -> int | None:
         """The time of the first, or the last, call of a provider within [since, until), which should be short."""
@@ -246,10 +253,16 @@ class Store:
         return row[0] if row else None
 
     def calls(
-        self, since_ms: int | None = None, until_ms: int | None = None, *, provider: str | None = None
+        self,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        *,
+        provider: str | None = None,
+        only: Only | None = None,
     ) -> Iterator[Record]:
-        """The calls within [since, until) in the order of time."""
-        where, values = rollup.condition("timestamp", rollup.within(since_ms, until_ms), [provider] if provider else [])
+        """The calls within [since, until) in the order of time; `only` as of `rollup`."""
+        providers = [provider] if provider else []
+        where, values = rollup.condition("timestamp", rollup.within(since_ms, until_ms), providers, only)
         with _told(self.path):
             for row in self._db.execute(f"{_SELECT} WHERE {where} ORDER BY timestamp", values):
                 yield self._record(row)

@@ -14,7 +14,7 @@ from vibeusage.models import Instant
 from vibeusage.records import matching, pricing, readers
 from vibeusage.records.pricing import Cost, Prices, Rates
 from vibeusage.records.readers.spec import FACTS
-from vibeusage.records.rollup import RollupRow
+from vibeusage.records.rollup import Only, RollupRow
 from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.store import Record, Store
 from vibeusage.settings import Pricing
@@ -189,21 +189,24 @@ def is_unpriced(row: RollupRow, cost: Cost) -> bool:
 
 
 def exactly(
-    store: Store, since_ms: int, until_ms: int, provider: str, *, by: tuple[str, ...] = ()
+    store: Store, since_ms: int, until_ms: int, provider: str, *, only: Only | None = None
 ) -> Iterator[RollupRow]:
-    """The rows of [since, until) in the order of time, by day; what lies in a part of a quarter is by call."""
+    """The rows of [since, until) in the order of time, by day; what lies in a part of a quarter is by call.
+
+    `only` as of `Store.rollup`.
+    """
     first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
     if first > last:
-        yield from _by_call(store, since_ms, until_ms, provider)
+        yield from _by_call(store, since_ms, until_ms, provider, only)
         return
-    yield from _by_call(store, since_ms, first, provider)
-    yield from store.rollup(first, last, providers=[provider], by=by, grain_ms=DAY_MS) if first < last else ()
-    yield from _by_call(store, last, until_ms, provider)
+    yield from _by_call(store, since_ms, first, provider, only)
+    yield from store.rollup(first, last, providers=[provider], grain_ms=DAY_MS, only=only) if first < last else ()
+    yield from _by_call(store, last, until_ms, provider, only)
 
 
-def _by_call(store: Store, since_ms: int, until_ms: int, provider: str) -> Iterator[RollupRow]:
+def _by_call(store: Store, since_ms: int, until_ms: int, provider: str, only: Only | None) -> Iterator[RollupRow]:
     if since_ms < until_ms:
-        found = store.calls(since_ms, until_ms)  # with a provider, SQLite would sort all of its calls
+        found = store.calls(since_ms, until_ms, only=only)  # with a provider, SQLite would sort all of its calls
         yield from (_of_call(one) for one in found if one.provider == provider and one.call.kind != FACTS)
 
 
