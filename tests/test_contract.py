@@ -69,7 +69,8 @@ def _requests(path):
 
 def test_there_are_a_fixture_a_test_and_a_row_in_the_readme(provider):
     assert list((ROOT / "tests" / "fixtures" / provider.id).iterdir())
-    assert (ROOT / "tests" / "providers" / f"test_{provider.id}.py").exists()
+    tests = [ROOT / "tests" / "providers" / name for name in (f"test_{provider.id}.py", f"cases/{provider.id}.py")]
+    assert any(path.exists() for path in tests)
     assert re.search(rf"^\| {provider.id} \|", (ROOT / "README.md").read_text(), re.M)
 
 
