@@ -262,8 +262,19 @@ def processes_of(cache_dir: Path) -> list[int]:
     found = []
     for name in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError):
-            if int(name) != os.getpid() and mine in Path(f"/proc/{name}/environ").read_bytes().split(b"\0"):
+            if int(name) != os.getpid() and mine in environment(Path("/proc", name)).split(b"\0"):
                 found.append(int(name))
+    return found
+
+
+def environment(process: Path, *, seconds: float = 1) -> bytes:
+    """What `environ` of a folder of /proc says; a process within its exec, which shows none yet, is waited for.
+
+    `posix_spawn` returns before that: on a busy machine its caller may have ended by then.
+    """
+    end = time.monotonic() + seconds
+    while not (found := (process / "environ").read_bytes()) and (process / "exe").exists() and time.monotonic() < end:
+        time.sleep(0.005)
     return found
 
 

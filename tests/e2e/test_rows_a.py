@@ -541,6 +541,16 @@ def test_a8_no_second_request_while_one_runs(cache_dir, config_dir):
         assert len(server.requests) == 1
 
 
+def test_a_process_is_known_from_the_instant_its_start_returns(require):
+    for _ in range(10):  # without waiting for the exec nearly every one shows nothing
+        child = os.posix_spawn(require("sleep"), ["sleep", "60"], {"MINE": "1"})
+        try:
+            assert faults.environment(Path(f"/proc/{child}")) == b"MINE=1\0"
+        finally:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
 @pytest.mark.parametrize("text", ["[providers.claude]\nenabled = false\n", "[providers.claude\n"])
 def test_a8_nothing_is_started_when_there_is_nobody_to_ask(text, cache_dir, config_dir):
     config_dir.mkdir(mode=0o700)
