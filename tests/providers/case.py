@@ -21,6 +21,7 @@ from vibeusage.models import Usage
 
 AT = datetime(2026, 9, 14, 12, tzinfo=UTC)
 ROOT = Path(__file__).parents[1]
+FORM = "application/x-www-form-urlencoded"
 USUAL = {"host", "accept", "accept-encoding", "connection", "content-length"}  # what each request has
 
 
@@ -28,7 +29,7 @@ USUAL = {"host", "accept", "accept-encoding", "connection", "content-length"}  #
 class Ask:
     """One request: `answer` is a fixture's name, a document, or an Answer; `headers` are all it may have of its own.
 
-    `agent` is the User-Agent, `body` the document that is sent.
+    `agent` is the User-Agent, `body` the document that is sent, or the bytes of a form.
     """
 
     method: str
@@ -41,9 +42,12 @@ class Ask:
     agent: str = "vibeusage"
 
     def seen(self) -> tuple:
-        body = b"" if self.body is None else json.dumps(self.body, sort_keys=True).encode()
-        headers = {**self.headers, "user-agent": self.agent}
-        if self.body is not None:
+        headers, body = {**self.headers, "user-agent": self.agent}, b""
+        if isinstance(self.body, bytes):
+            body = self.body
+            headers.setdefault("content-type", FORM)
+        elif self.body is not None:
+            body = json.dumps(self.body, sort_keys=True).encode()
             headers.setdefault("content-type", "application/json")
         return self.method, self.host, self.path, self.query, tuple(sorted(headers.items())), body
 
@@ -112,7 +116,8 @@ def play(provider_id: str, case: Case, world: World) -> None:
 def asked(request: Request) -> tuple:
     """A request that arrived in the form of `Ask.seen`, a JSON body with its keys in order."""
     headers = {name: value for name, value in request.headers.items() if name not in USUAL}
-    body = json.dumps(json.loads(request.body), sort_keys=True).encode() if request.body else b""
+    is_form = headers.get("content-type") == FORM
+    body = json.dumps(json.loads(request.body), sort_keys=True).encode() if request.body and not is_form else request.body
     assert (request.scheme, request.headers["host"]) == ("https", request.host)
     return request.method, request.host, request.path, request.query, tuple(sorted(headers.items())), body
 
