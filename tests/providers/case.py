@@ -116,8 +116,9 @@ def play(provider_id: str, case: Case, world: World) -> None:
 def asked(request: Request) -> tuple:
     """A request that arrived in the form of `Ask.seen`, a JSON body with its keys in order."""
     headers = {name: value for name, value in request.headers.items() if name not in USUAL}
-    is_form = headers.get("content-type") == FORM
-    body = json.dumps(json.loads(request.body), sort_keys=True).encode() if request.body and not is_form else request.body
+    body = request.body
+    if body and headers.get("content-type") != FORM:
+        body = json.dumps(json.loads(body), sort_keys=True).encode()
     assert (request.scheme, request.headers["host"]) == ("https", request.host)
     return request.method, request.host, request.path, request.query, tuple(sorted(headers.items())), body
 
