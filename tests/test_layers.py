@@ -13,9 +13,9 @@ HOT = [
 ROWS = [
     ["errors", "models", "paths", *HOT],
     [
-        *("files", "toml_edit", "schema", "settings", "config", "gate", "cache", "merge", "shown", "http"),
+        *("files", "toml_edit", "schema", "settings", "config", "gate", "generation", "cache", "merge", "shown", "http"),
         *("edits", "keystore", "vault"),
-        *("context", "credentials", "oauth", "cookies", "cookiejars", "health", "programs"),
+        *("context", "credentials", "oauth", "cookies", "cookiejars", "databases", "health", "programs"),
     ],
     [
         *("providers", "records", "records.readers", "records.store", "records.schema", "records.pricing"),

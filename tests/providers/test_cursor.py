@@ -11,7 +11,7 @@ import httpx
 import msgspec
 import pytest
 
-from vibeusage import credentials, files, http, vault
+from vibeusage import credentials, databases, files, http, vault
 from vibeusage.config import Config, ProviderOptions
 from vibeusage.context import Context
 from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured, RateLimited, ShapeError, Unavailable
@@ -284,7 +284,7 @@ def test_the_database_of_a_running_app_is_read_with_its_journal_and_left_as_it_i
 def test_a_database_too_large_to_copy_is_read_without_its_journal(home, context, monkeypatch):
     path = home / LINUX
     write_state(path, STATE, journal="wal").close()
-    monkeypatch.setattr(cursor_login, "COPY_LIMIT", path.stat().st_size - 1)
+    monkeypatch.setattr(databases, "COPY_LIMIT", path.stat().st_size - 1)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE ItemTable SET value = 'newer' WHERE key = 'cursorAuth/cachedEmail'")
         database.commit()

@@ -9,17 +9,15 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from vibeusage import files
+from vibeusage import databases
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at, read_document
-from vibeusage.errors import AuthError, Unavailable
+from vibeusage.errors import AuthError
 from vibeusage.providers import fields
 
 HINT = "open Cursor, or run `cursor-agent login`"
@@ -40,7 +38,6 @@ KEYS = {
     "cursorAuth/stripeMembershipType": "plan",
 }
 DATABASE = "Cursor/User/globalStorage/state.vscdb"
-COPY_LIMIT, COPY_TRIES = 64 << 20, 3
 _BETWEEN = "%3A%3A"  # user id and token in a session cookie
 
 
@@ -93,58 +90,8 @@ def _check(token: str, where: str, ctx: Context, hint: str) -> None:
 
 
 def _state(path: Path) -> dict[str, Any]:
-    import sqlite3  # not worth its start for those who have no Cursor
-
-    try:
-        with (
-            _unlocked(Path(os.path.realpath(path))) as address,
-            contextlib.closing(sqlite3.connect(address, uri=True, timeout=1.0)) as database,
-        ):
-            rows = database.execute("SELECT key, value FROM ItemTable WHERE key IN (?, ?, ?)", tuple(KEYS)).fetchall()
-    except (sqlite3.Error, OSError) as exc:
-        raise Unavailable(f"{path} cannot be read: {type(exc).__name__}", hint=HINT) from exc
-    return {KEYS[key]: _plain(value) for key, value in rows}
-
-
-@contextlib.contextmanager
-def _unlocked(path: Path) -> Generator[str]:
-    """An address under which SQLite writes nothing of the app's, and takes no lock.
-
-    What stands in its journals is read from a private copy; a database too large for one is read without them.
-    """
-    if not _journals(path) or path.stat().st_size > COPY_LIMIT:
-        yield f"{path.as_uri()}?mode=ro&immutable=1"
-        return
-    parts = _of_one_moment(path)
-    with tempfile.TemporaryDirectory(prefix="vibeusage-") as folder:
-        copy = Path(folder, "copy")
-        for suffix, data in parts.items():  # not `files.write_private`: nothing of it is worth waiting for a disk
-            with open(f"{copy}{suffix}", "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as stream:
-                stream.write(data)
-        yield copy.as_uri()
-
-
-def _journals(path: Path) -> list[str]:
-    return [suffix for suffix in ("-wal", "-journal") if os.path.isfile(f"{path}{suffix}")]
-
-
-def _of_one_moment(path: Path) -> dict[str, bytes]:
-    """The database and its journals, by suffix, unchanged from the first look to the last."""
-    for _ in range(COPY_TRIES):
-        before = _marks(path)
-        parts = {suffix: files.read_regular(Path(f"{path}{suffix}"), limit=COPY_LIMIT) for suffix in before}
-        if _marks(path) == before:
-            return {suffix: data for suffix, data in parts.items() if data is not None}
-    raise Unavailable(f"{path} was changed while it was read", hint="try again in a moment")
-
-
-def _marks(path: Path) -> dict[str, tuple[int, int, int]]:
-    found = {}
-    for suffix in ("", *_journals(path)):
-        with contextlib.suppress(FileNotFoundError):
-            info = os.stat(f"{path}{suffix}")
-            found[suffix] = (info.st_ino, info.st_size, info.st_mtime_ns)
-    return found
+    rows = databases.pairs(path, "ItemTable", tuple(KEYS), hint=HINT)
+    return {KEYS[key]: _plain(value) for key, value in rows.items()}
 
 
 def _plain(value: object) -> str:
