@@ -249,16 +249,16 @@ def test_the_required_keys_are_in_every_row_of_every_report(kind, stored, capsys
 def test_activity_as_json_and_csv(stored, capsys):
     argv = ("activity", "--zone", "UTC", "--provider", "cursor")
     told = json.loads(printed(capsys, *argv, "--json"))
-    nothing = {"name": "", "count": None, "share": None, "usd": None, "is_recorded": False}
+    nothing = {"name": "", "count": None, "share": None, "usd": None, "is_recorded": False, "source": ""}
     assert (told["schema"], told["report"], told["zone"], told["hidden"]) == (1, "activity", "UTC", 0)
     assert told["rows"] == [
         {"provider": "cursor", "fact": "model_switching", **nothing},
         {"provider": "cursor", "fact": "request_kinds", **nothing},
     ]
     assert printed(capsys, *argv, "--csv").splitlines() == [
-        "provider,fact,name,count,share,usd,is_recorded",
-        "cursor,model_switching,,,,,0",
-        "cursor,request_kinds,,,,,0",
+        "provider,fact,name,count,share,usd,is_recorded,source",
+        "cursor,model_switching,,,,,0,",
+        "cursor,request_kinds,,,,,0,",
     ]
 
 
@@ -269,6 +269,7 @@ def test_no_line_of_activity_is_wider_than_the_terminal(names, count, columns):
         Fact(provider=names[0], fact="languages", name=names[1], count=count, share=0.5),
         Fact(provider=names[0], fact="cache_saved", usd="-12.34"),
         Fact(provider=names[0], fact="completions_accepted", is_recorded=False),
+        Fact(provider=names[0], fact="accepted_by_editor", name=names[1], count=count, source=names[1]),
     )
     dates: dict[str, Any] = {"since": None, "until": None, "records_since": None, "prices_as_of": date(2026, 1, 1)}
     text = report_activity.table(activity.Activity(zone="UTC", rows=rows, **dates), a_style(columns))

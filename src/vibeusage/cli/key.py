@@ -75,12 +75,13 @@ def _show(wanted: list[str], *, as_json: bool) -> int:
 
 
 def _set(ctx: Context, kind: str | None) -> int:
-    secret = secrets_in.chosen(ctx.provider, kind)
+    secret = secrets_in.chosen(ctx.provider, kind, keys=() if ctx.name else ctx.provider.keys)
     backend = secrets_in.backend_for(ctx, secret.kind)
     kept = secrets_in.document(secrets_in.ask(secret), secret, ctx.provider, ctx.now)
     where = secrets_in.store(ctx, secret.kind, kept, backend)
     print(f"{ctx.id}: the {clean(secret.label)} is stored in {where}")
-    print(f"nobody was asked whether it is right; `vibeusage refresh {ctx.id}` asks", file=sys.stderr)
+    asks = "refresh" if secret.strategy else "records fetch"
+    print(f"nobody was asked whether it is right; `vibeusage {asks} {ctx.id}` asks", file=sys.stderr)
     return 0
 
 

@@ -23,10 +23,12 @@ TITLES = {
     "slash_commands": "Slash commands",
     "edited_files": "Edited files",
     "completions_accepted": "Completions accepted",
+    "accepted_by_language": "Accepted by language",
+    "accepted_by_editor": "Accepted by editor",
     "languages": "Languages of code",
     "editors": "Editors",
 }
-COLUMNS = ("provider", "fact", "name", "count", "share", "usd", "is_recorded")
+COLUMNS = ("provider", "fact", "name", "count", "share", "usd", "is_recorded", "source")
 GAP, LEAST = 2, 8
 
 
@@ -41,7 +43,9 @@ def table(report: Activity, style: Style) -> str:
     lines = _head(report, style)
     for provider, block in groupby(rows, key=lambda row: row[0].provider):
         lines += [[], [("", style.text(provider))]]
-        lines += _block([cells for _, cells in block], (first, named, *last), style)
+        for source, part in groupby(block, key=lambda row: row[0].source):
+            lines += [[("dim", f"{' ' * GAP}{style.text(source)}")]] if source else []
+            lines += _block([cells for _, cells in part], (first, named, *last), style)
     notes = [[("dim", line)] for note in _notes(report) for line in wrapped(note, style.columns)]
     return "\n".join(painted(cut(line, style.columns, style), style).rstrip() for line in [*lines, [], *notes])
 
@@ -51,9 +55,9 @@ def as_csv(report: Activity) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for fact in report.rows:
-        values = [getattr(fact, name) for name in COLUMNS]
-        texts = [harmless(text) for text in values[:3]]
-        writer.writerow([*texts, *("" if value is None else value for value in values[3:-1]), int(fact.is_recorded)])
+        texts = [harmless(text) for text in (fact.provider, fact.fact, fact.name)]
+        counts = ["" if value is None else value for value in (fact.count, fact.share, fact.usd)]
+        writer.writerow([*texts, *counts, int(fact.is_recorded), harmless(fact.source)])
     return out.getvalue()
 
 
@@ -94,6 +98,8 @@ def _notes(report: Activity) -> list[str]:
     found = []
     if not report.rows:
         found.append("no calls in this range" if report.records_since else "no records yet: `vibeusage records sync`")
+    if any(fact.fact == "accepted_by_editor" for fact in report.rows):
+        found.append("GitHub tells editors of all code together, of completions, chat and agents")
     if report.hidden:
         found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown")
     if report.records_since:

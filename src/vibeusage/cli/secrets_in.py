@@ -73,9 +73,12 @@ def kinds(provider: Provider) -> dict[str, Secret]:
     return known
 
 
-def chosen(provider: Provider, kind: str | None) -> Secret:
-    """The secret of this kind, or the first. Raises ConfigError, which does not repeat a kind nobody knows."""
-    known = kinds(provider)
+def chosen(provider: Provider, kind: str | None, *, keys: tuple[Secret, ...] = ()) -> Secret:
+    """The secret of this kind, also of `keys`, or the first.
+
+    Raises ConfigError, which does not repeat a kind nobody knows.
+    """
+    known = kinds(provider) | {key.kind: key for key in keys}
     if not known:
         raise ConfigError(f"vibeusage keeps no secret for {provider.name}", hint=provider.login_hint)
     if kind is not None and kind not in known:

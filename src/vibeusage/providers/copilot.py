@@ -20,7 +20,7 @@ from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, Forbidden
 from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, ProviderStatus, StatusLevel, Usage, UsagePeriod
 from vibeusage.providers import copilot_login, fields
-from vibeusage.providers.spec import DeviceFlow, Env, Func, Grant, Provider, Read, StatusPage, Stored
+from vibeusage.providers.spec import DeviceFlow, Env, Func, Grant, Provider, Read, Secret, StatusPage, Stored
 
 CLIENT_ID = "Iv1.b507a08c87ecfe98"
 HEADERS = {
@@ -211,6 +211,15 @@ PROVIDER = Provider(
     ),
     status=StatusPage(url="https://www.githubstatus.com/api/v2/summary.json", parse=parse_status),
     folders={"XDG_CONFIG_HOME": "~/.config", "XDG_DATA_HOME": "~/.local/share"},
+    keys=(
+        Secret(
+            kind="admin",
+            label="GitHub token for an organisation's metrics",
+            how="https://github.com/settings/tokens: read:org, or `Organization Copilot metrics` of a fine-grained one",
+            strategy="",
+            pattern=r"(ghp|gho|ghu|ghs|github_pat)_\S{16,}",
+        ),
+    ),
     device=DeviceFlow(
         code_url="https://github.com/login/device/code",
         token_url=TOKEN_URL,

@@ -4,7 +4,7 @@ Paths may start with `~` or name a variable of the account's environment (`$CODE
 what a variable means when it is not set stands in `Provider.folders`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,7 +76,7 @@ class DeviceFlow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret that a person may paste: `kind` names the stored file, `strategy` the one that checks it."""
+    """A secret that a person may paste: `kind` names the stored file, `strategy` the one that checks it, if any."""
 
     kind: str
     label: str
@@ -142,6 +142,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `owner` tells the stable id of the account that the tool is logged in to, "" when it is not known: so a
     renewed token is not taken for another account, nor another account for this one.
     `activity` are files and folders whose times tell that the tool was in use on this machine.
+    `keys` are secrets that only `records fetch` uses.
+    `moved` tells the hosts that the environment names in the place of the usual ones.
     """
 
     id: str
@@ -155,4 +157,6 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     activity: tuple[str, ...] = ()
     owner: "Callable[[Context], str] | None" = None
     secrets: tuple[Secret, ...] = ()
+    keys: tuple[Secret, ...] = ()
     device: DeviceFlow | None = None
+    moved: "Callable[[Context], Iterable[str]] | None" = None

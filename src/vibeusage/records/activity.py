@@ -1,12 +1,13 @@
 """What tools record beyond tokens: what their caches gave and saved, switches of models, kinds of requests, and more.
 
 A block of rows for each tool that has records; a fact that its logs do not have is a row that says so. Rows have names
-and counts only.
+and counts only. What GitHub tells of an organisation is of all its members, and so stands apart.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -20,13 +21,17 @@ from vibeusage.records.store import Store
 from vibeusage.records.tally import DAY_MS, Pricer, dollars
 
 KIND = "activity"
-LISTS = ("request_kinds", "providers", "context_providers", "slash_commands", "languages", "editors")
+LISTS = (
+    *("request_kinds", "providers", "context_providers", "slash_commands", "languages", "editors"),
+    *("accepted_by_language", "accepted_by_editor"),
+)
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """`count` is of what `fact` and `name` say, `share` its part of the whole that the fact is about, 0-1.
 
     `usd`: money at list price. `is_recorded` is False where the tool's logs do not have the fact at all.
+    `source` is where it was asked for, "" for the tool's logs on this machine.
     """
 
     provider: str
@@ -36,6 +41,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     share: float | None = None
     usd: str | None = None
     is_recorded: bool = True
+    source: str = ""
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,10 +99,11 @@ def _span(query: Query) -> tuple[int, int]:
 
 
 def _limited(facts: Iterable[Fact], limit: int) -> Iterator[Fact]:
-    seen: Counter[tuple[str, str]] = Counter()
+    seen: Counter[tuple[str, str, str]] = Counter()
     for fact in facts:
-        seen[fact.provider, fact.fact] += fact.fact in LISTS
-        if not limit or seen[fact.provider, fact.fact] <= limit:
+        place = fact.provider, fact.fact, fact.source
+        seen[place] += fact.fact in LISTS
+        if not limit or seen[place] <= limit:
             yield fact
 
 
@@ -205,14 +212,25 @@ def _continue(asked: _Asked) -> Iterator[Fact]:
 
 def _copilot(asked: _Asked) -> Iterator[Fact]:
     edits, languages, editors, calls = Counter[str](), Counter[str](), Counter[str](), 0
+    organisations: dict[str, list[Call]] = {}
     for call in asked.calls("copilot"):
-        calls += 1
         told = (call.data or {}) if call.kind == FACTS else {}
+        if "organisation" in told:
+            organisations.setdefault(told["organisation"], []).append(call)
+            continue
+        calls += 1
         edits.update(told.get("edits") or {})
         languages.update(told.get("languages") or {})
         editors.update([told["editor"]] if "editor" in told else [])
-    if not calls:
-        return
+    if calls:
+        yield from _copilot_here(edits, languages, editors, is_alone=not organisations)
+    for name, told in sorted(organisations.items()):
+        yield from _accepted(asked.query.names("organisation", name), told)
+
+
+def _copilot_here(
+    edits: Counter[str], languages: Counter[str], editors: Counter[str], *, is_alone: bool
+) -> Iterator[Fact]:
     decided = edits["kept"] + edits["undone"]
     for name in ("kept", "undone") if decided else ():
         share = _share(edits[name], decided)
@@ -221,9 +239,31 @@ def _copilot(asked: _Asked) -> Iterator[Fact]:
         yield Fact(provider="copilot", fact="edited_files", name="changed by hand", count=edits["changed"])
     if not edits.total():
         yield _missing("copilot", "edited_files")
-    yield _missing("copilot", "completions_accepted")  # no store of it has any, only the organisation's metrics
+    if is_alone:
+        yield _missing("copilot", "completions_accepted")  # no log of it has any, only the organisation's metrics
     yield from _counted("copilot", "languages", languages)
     yield from _counted("copilot", "editors", editors)
+
+
+def _accepted(name: str, days_told: Iterable[Call]) -> Iterator[Fact]:
+    """What all members of an organisation were offered and took: [suggested, accepted] by name in each day's facts."""
+    source = f"GitHub's metrics of the organisation {name}"
+    told = {part: (Counter[str](), Counter[str]()) for part in ("completions", "code")}
+    for day in days_told:
+        for part, (offered, taken) in told.items():
+            for word, (one, other) in (day.data or {}).get(part, {}).items():
+                offered[word] += one
+                taken[word] += other
+    suggested, accepted = (counter.total() for counter in told["completions"])
+    made = partial(Fact, provider="copilot", source=source)
+    yield made(fact="completions_accepted", name="suggested", count=suggested)
+    share = _share(accepted, suggested) if suggested else None
+    yield made(fact="completions_accepted", name="accepted", count=accepted, share=share)
+    for fact, part in (("accepted_by_language", "completions"), ("accepted_by_editor", "code")):
+        offered, taken = told[part]
+        for word, count in sorted(offered.items(), key=lambda one: (-one[1], one[0])):
+            share = _share(taken[word], count) if count else None
+            yield made(fact=fact, name=word, count=taken[word], share=share)
 
 
 TOOLS: Mapping[str, Callable[[_Asked], Iterator[Fact]]] = {
