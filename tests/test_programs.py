@@ -1,6 +1,7 @@
 """Programs of the vendors: found, fed, bounded, and ended with everything they have started."""
 
 import asyncio
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -28,10 +29,10 @@ def program(bin_dir):
     return write
 
 
-def run(environ, *argv, within=10.0):
+def run(environ, *argv, within=10.0, how=programs.run, **waits):
     async def bounded():
         async with asyncio.timeout(within):
-            return await programs.run(argv or ("tool",), environ)
+            return await how(argv or ("tool",), environ, **waits)
 
     return asyncio.run(bounded())
 
@@ -88,6 +89,58 @@ def test_what_a_failing_program_says_is_heard():
     assert run({"PATH": "/usr/bin:/bin"}, "sh", "-c", "echo reason; exit 1") == b"reason\n"
 
 
+PIPE, TERMINAL = programs.run, programs.run_on_terminal
+BOTH_WAYS = pytest.mark.parametrize("how", [pytest.param(PIPE, id="pipe"), pytest.param(TERMINAL, id="terminal")])
+
+
+@BOTH_WAYS
+def test_what_was_said_is_taken_when_nothing_more_comes(how, program):
+    assert run(program("echo one; sleep 0.1; echo two; sleep 300"), how=how, quiet_s=0.6) == b"one\ntwo\n"
+
+
+def test_a_program_that_does_not_begin_in_time_has_said_nothing(program):
+    assert run(program("echo; sleep 300"), first_s=0.3) == b"\n"
+    assert run(program("printf '  '; sleep 0.2; echo late"), first_s=0.6) == b"  late\n"
+
+
+def test_a_terminal_is_one_in_all_that_a_program_looks_at(program, cache_dir):
+    text = r"""
+    pwd; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && stty size
+    echo governed >/dev/tty
+    echo "$TERM $NO_COLOR" >&2
+    printf '\033[1;31mred\033(B \033]0;title\007\0337plain\033=\n'
+    """
+    said = run(program(text), how=TERMINAL)
+    assert said.decode() == f"{cache_dir}/empty\n50 200\ngoverned\ndumb 1\nred plain\n"
+
+
+def test_a_program_that_fails_on_a_terminal_is_heard_or_named(program):
+    assert run(program("echo reason >&2; exit 1"), how=TERMINAL) == b"reason\n"
+    with pytest.raises(Unavailable, match="ended with code 3 and said nothing"):
+        run(program("exit 3"), how=TERMINAL)
+    with pytest.raises(ShapeError, match="more than 4 MiB"):
+        run(program("yes"), how=TERMINAL)
+    with pytest.raises(NotConfigured):
+        run({"PATH": "/nowhere", "HOME": "/nowhere"}, how=TERMINAL)
+
+
+def test_where_no_terminal_is_to_be_had_it_is_said(program, monkeypatch):
+    def none():
+        raise OSError(28, "no space")
+
+    monkeypatch.setattr(os, "openpty", none)
+    with pytest.raises(Unavailable, match="no terminal to be had, without which tool says nothing"):
+        run(program("echo never"), how=TERMINAL)
+
+
+def test_no_end_of_a_terminal_stays_open(program):
+    before = os.listdir("/proc/self/fd")
+    for text in ("echo ends", "sleep 300"):
+        with contextlib.suppress(TimeoutError):
+            run(program(text), how=TERMINAL, within=0.5)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
 def _gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
@@ -95,11 +148,12 @@ def _gone(pid: int) -> bool:
         return True
 
 
-def test_a_program_that_hangs_is_ended_with_its_helpers_that_hold_the_pipe(program, tmp_path):
+@BOTH_WAYS
+def test_a_program_that_hangs_is_ended_with_its_helpers_that_hold_its_output(how, program, tmp_path):
     pids = f"sleep 300 & echo $! >{tmp_path}/helper\necho $$ >{tmp_path}/main"
-    environ = program(f"trap '' TERM\n{pids}\nwait\nsleep 300")
+    environ = program(f"trap '' TERM HUP\n{pids}\nwait\nsleep 300")
     with pytest.raises(TimeoutError):
-        run(environ, within=1.0)
+        run(environ, within=1.0, how=how)
     end = time.monotonic() + 5
     pids = [int((tmp_path / name).read_text()) for name in ("main", "helper")]
     while not all(map(_gone, pids)) and time.monotonic() < end:
