@@ -35,10 +35,10 @@ _vibeusage_read() {  # 0: VIBEUSAGE_SEGMENT may be shown
   typeset -g _vibeusage_due=$head[5] _vibeusage_at=$head[6] _vibeusage_until=$head[3] _vibeusage_looked=$EPOCHSECONDS
   typeset -g _vibeusage_seen="$HOME,$XDG_CACHE_HOME,$VIBEUSAGE_CACHE_DIR,$NO_COLOR,$VIBEUSAGE_NO_COLOR,$TERM,$token"
 }
-_vibeusage_same() {  # 0: what was read last may still be shown; the generation is all that is looked at
+_vibeusage_same() {  # 0: what was read last may still be shown and nothing is due; the generation is all that is looked at
   [[ "${_vibeusage_seen}" == "${HOME-},${XDG_CACHE_HOME-},${VIBEUSAGE_CACHE_DIR-},${NO_COLOR-},${VIBEUSAGE_NO_COLOR-},${TERM-},"* ]] \
-    && (( _vibeusage_at <= EPOCHSECONDS && EPOCHSECONDS < _vibeusage_until )) && [[ -f "$_vibeusage_dir/generation" ]] \
-    && [[ "${_vibeusage_seen##*,}" == "$(<"$_vibeusage_dir/generation")" ]] 2>/dev/null && _vibeusage_looked="$EPOCHSECONDS"
+    && (( _vibeusage_at <= EPOCHSECONDS && EPOCHSECONDS < _vibeusage_until && EPOCHSECONDS < _vibeusage_due )) \
+    && [[ -f "$_vibeusage_dir/generation" ]] && [[ "${_vibeusage_seen##*,}" == "$(<"$_vibeusage_dir/generation")" ]] 2>/dev/null && _vibeusage_looked="$EPOCHSECONDS"
 }
 _vibeusage_start() {  # one renderer at a time, and none within $1 seconds of the last start
   builtin emulate -L zsh -o no_err_exit -o no_err_return

@@ -110,8 +110,8 @@ def test_a_segment_is_never_printed_at_or_after_its_instant_nor_before_its_rende
     (cache_dir / "generation").write_text("g1\n")
     (cache_dir / "segments" / "tmux").write_text("vibeusage-segment 1 1000 g1 9999999999 900 - - -\ntext\n")
     folder = str(cache_dir)
-    assert cachefiles.stored(folder, "tmux", 999.9) == (b"text\n", 9_999_999_999)
-    assert cachefiles.stored(folder, "tmux", 900) == (b"text\n", 9_999_999_999)
+    assert cachefiles.stored(folder, "tmux", 999.9) == (b"text\n", 9_999_999_999, 1000)
+    assert cachefiles.stored(folder, "tmux", 900) == (b"text\n", 9_999_999_999, 1000)
     if ahead >= 0:
         assert cachefiles.stored(folder, "tmux", 1000 + ahead) is None
     else:

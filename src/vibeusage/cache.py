@@ -2,18 +2,19 @@
 
 A file that is damaged or of an unknown shape is a miss and is replaced at the next success; one
 written by a newer version is neither read nor overwritten. `line.tsv` is complete and verified
-before the generation changes.
+before the generation changes, see `generation`.
 """
 
 import contextlib
 import os
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
-from vibeusage import cachefiles, config, files, gate, merge, observe, paths, shown, table
+from vibeusage import cachefiles, config, files, gate, generation, merge, observe, paths, shown, table
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.models import UsageSnapshot
 
@@ -133,7 +134,7 @@ def snapshots_with_observations(now: int) -> dict[str, UsageSnapshot]:
 
 
 def compile_line(*, nobody_to_ask: bool = False) -> str:
-    """Write `line.tsv` anew and return its text; a new generation only when something changed.
+    """Write `line.tsv` anew and return its text; stored segments are outdated only when what they show has changed.
 
     Written without a lock, so the inputs are looked at again afterwards: whoever writes last has
     seen them all. A disk that takes no file costs the storing, not the text.
@@ -142,31 +143,13 @@ def compile_line(*, nobody_to_ask: bool = False) -> str:
     for _ in range(TRIES):
         before = _inputs()
         text = _line_text(nobody_to_ask=nobody_to_ask)
-        path = paths.cache_dir() / "line.tsv"
         with contextlib.suppress(StorageError):
-            old = (files.read_private(path) or b"").decode("utf-8", "replace")
-            known = table.parse(old, table.LINE_MAGIC, 0)
-            if known and known.version != table.VERSION:
+            if not generation.store_line(text):
                 break
-            if old != text:
-                files.write_private(path, text.encode())
-                new_generation()
-            elif files.read_private(paths.cache_dir() / "generation") is None:
-                new_generation()
         if _inputs() == before:
             break
+    generation.put_off(int(time.time()))
     return text
-
-
-def new_generation() -> None:
-    """Every stored segment is outdated from here on; without a token too, should it not fit on the disk."""
-    token, path = cachefiles.new_token(), paths.cache_dir() / "generation"
-    try:
-        files.write_private(path, token)
-    except StorageError:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise
 
 
 def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
@@ -188,10 +171,9 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
         _remove(path)
     if account is not None:
         gate.forget(account, exact=exact)
-    if gone or account is not None:
-        compile_line()
+    text = compile_line() if gone or account is not None else ""
     if gone:  # a stored text may show what was only in an observation
-        new_generation()
+        generation.new(text)
     return [path.relative_to(folder) for path in gone]
 
 

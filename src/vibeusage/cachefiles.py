@@ -77,7 +77,7 @@ def read_file(path, limit=FILE_LIMIT):
 
 
 def stored(folder, key, now):
-    """`(text, refresh_due_at)` of the stored segment while it is what a fresh render would say."""
+    """`(text, refresh_due_at, valid_until)` of the stored segment while it is what a fresh render would say."""
     token = read_file(folder + "/generation", 100).strip()
     head, _, text = read_file(folder + "/segments/" + key).partition(b"\n")
     fields = head.split(b" ")
@@ -87,7 +87,7 @@ def stored(folder, key, now):
         valid_until, refresh_due_at, rendered_at = int(fields[2]), int(fields[4]), int(fields[5])
     except ValueError:
         return None
-    return (text, refresh_due_at) if rendered_at <= now < valid_until else None
+    return (text, refresh_due_at, valid_until) if rendered_at <= now < valid_until else None
 
 
 def observations(folder):

@@ -58,7 +58,7 @@ def line(args, now):
     target = args[0] if args and not args[0].startswith("-") else "ansi"
     key = key_of(args, mono)
     if target not in ASSISTANTS and (found := stored(folder, key, now)):
-        text, refresh_due_at = found
+        text, refresh_due_at, _ = found
         _put(text)
         start_refresh(folder, refresh_due_at, now)
         return 0

@@ -20,11 +20,11 @@ class Shown:
 
 def load(folder, now, deadline):
     """`(generation token, table)`: the token is read first, so a race can only make a segment invalid."""
-    token, parsed = _read(folder, now)
+    token, parsed = read(folder, now)
     if parsed is None or (parsed.version == table.VERSION and parsed.stamp != _config_stamp()):
         deadline[0] += cachefiles.SLOW_S
         text = _compile()
-        token, again = _read(folder, now)
+        token, again = read(folder, now)
         parsed = again or table.parse(text, table.LINE_MAGIC, now) or parsed or table.Table()
     for name in cachefiles.observations(folder):
         text = cachefiles.read_file(f"{folder}/observations/{name}").decode("utf-8", "replace")
@@ -33,7 +33,8 @@ def load(folder, now, deadline):
     return token, parsed
 
 
-def _read(folder, now):
+def read(folder, now):
+    """`(generation token, table or None)` as they lie on disk."""
     token = cachefiles.read_file(folder + "/generation", 100).strip().decode("ascii", "replace")
     text = cachefiles.read_file(folder + "/line.tsv").decode("utf-8", "replace")
     return token, table.parse(text, table.LINE_MAGIC, now)

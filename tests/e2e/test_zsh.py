@@ -145,6 +145,21 @@ def test_a_due_refresh_shows_the_text_and_is_handed_over_once_a_minute(zsh, cach
     assert len(fake.wait("end", 2)) == 2
 
 
+def test_a_due_time_that_was_put_off_meanwhile_starts_no_renderer(zsh, cache, fake):
+    cache.store("zsh", TEXT, due_s=2)
+    due_at = int(time.time()) + 2
+    shell = zsh(COUNTING + "SOURCE")
+    shell.wait(r"^p1> +42% ok$")
+    assert fake.log("start") == []
+    cache.store("zsh", TEXT, due_s=1800)
+    time.sleep(max(0, due_at - time.time()) + 0.05)
+    shell.send(ENTER)
+    shell.wait(r"^p2> +42% ok$")
+    shell.run("true")
+    shell.wait(r"^p3> +42% ok$")
+    assert fake.log("start") == []
+
+
 @pytest.mark.parametrize(
     "head",
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from records.growing import grow
 
-from vibeusage import cache, cli, config, table
+from vibeusage import cache, cli, config, providers, table
 from vibeusage.config import Config
 from vibeusage.errors import StorageError
 from vibeusage.records import background, store
@@ -85,7 +85,7 @@ def test_where_nothing_is_new_only_the_due_time_is_written(tree, cache_dir, data
     before = contents(cache_dir, data_dir)
     assert background.run_if_due(Config(), NOW + 300)
     after = contents(cache_dir, data_dir)
-    assert {name for name in after if after[name] != before.get(name)} == {"costs.tsv", "line.tsv", "generation"}
+    assert {name for name in after if after[name] != before.get(name)} == {"costs.tsv", "line.tsv"}
     assert after["line.tsv"].splitlines()[1:] == before["line.tsv"].splitlines()[1:]
     assert cache.costs_due_at() == NOW + 600
 
@@ -133,8 +133,8 @@ def test_without_a_store_there_is_nothing_to_show(home, cache_dir, data_dir):
 
 def test_with_every_provider_off_the_logs_alone_say_when_to_start_a_refresh(tree, cache_dir, config_dir):
     config_dir.mkdir()
-    names = ("claude", "codex", "copilot", "cursor", "gemini")
-    (config_dir / "config.toml").write_text("".join(f"[providers.{name}]\nenabled = false\n" for name in names))
+    off = [f"[providers.{name}]\nenabled = false\n" for name in providers.ids()]
+    (config_dir / "config.toml").write_text("".join(off))
     background.run_if_due(config.load(), NOW)
     parsed = table.parse((cache_dir / "line.tsv").read_text(), table.LINE_MAGIC, NOW)
     assert parsed and parsed.refresh_due_at == NOW + 300
