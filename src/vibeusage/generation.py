@@ -7,7 +7,6 @@ segments too, and they stay valid. An earlier one outdates them all: a line may 
 import contextlib
 import os
 from binascii import crc32
-from collections.abc import Generator
 
 from vibeusage import cachefiles, files, paths, table, view
 from vibeusage.errors import StorageError
@@ -64,8 +63,7 @@ def put_off(now: int) -> None:
         if found and found[1] < known.refresh_due_at:
             text, _, until = found
             shown = view.Shown(text.decode("utf-8", "replace"), until)
-            with _same_age(f"{folder}/segments/{key}"):
-                cachefiles.store(folder, key, shown, token, known.refresh_due_at, now)
+            _store_again(folder, key, shown, token, known.refresh_due_at, now)
 
 
 def _keys(folder: str) -> list[str]:
@@ -75,10 +73,10 @@ def _keys(folder: str) -> list[str]:
         return []
 
 
-@contextlib.contextmanager
-def _same_age(path: str) -> Generator[None]:
-    """Keep the instant at which a caller last had it rendered: a week later nobody wants it any more."""
+def _store_again(folder: str, key: str, shown: view.Shown, token: str, due_at: int, now: int) -> None:
+    """With the instant at which a caller last had it rendered: a week later nobody wants it any more."""
+    path = f"{folder}/segments/{key}"
     with contextlib.suppress(OSError):
         written = os.lstat(path)
-        yield
+        cachefiles.store(folder, key, shown, token, due_at, now)
         os.utime(path, ns=(written.st_atime_ns, written.st_mtime_ns), follow_symlinks=False)
