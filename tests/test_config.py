@@ -224,6 +224,8 @@ MISTAKES = [
     ("[providers.claude]\nconfig_dir = ''", "providers.claude.config_dir", 'is "", not a path', "~/.claude-work"),
     ("[providers.claude]\nenv = 'A B'", "providers.claude.env", 'is "A B", not the name', "providers.claude.env"),
     ("[providers.claude]\nstrategies = []", "providers.claude.strategies", "is [], not a list", "claude.strategies"),
+    ("[providers.acme]\nregion = 5", "providers.acme.region", "is 5, not a region's name", "region china"),
+    ("[providers.acme.params]\nteam = 5", "providers.acme.params.team", "is 5, not a name of", "params.team my-team"),
     ("[providers.claude]\nbrowser = 'lynx'", "providers.claude.browser", 'is "lynx", not a browser', "browser firefox"),
     ("[pricing]\ncost_mode = 'display'", "pricing.cost_mode", 'is "display", not "auto"', "cost_mode calculate"),
     ("[pricing]\nurl = 'http://a.example'", "pricing.url", "is http, which is allowed", "https://mirror.example"),
@@ -625,6 +627,8 @@ def test_the_template_sets_nothing_and_each_of_its_keys_can_be_taken(file):
         "env": "WORK_TOKEN",
         "strategies": ["oauth", "web"],
         "browser": "firefox",
+        "region": "china",
+        "params": {},
     }
     assert full["pricing"] == {
         "cost_mode": "calculate",

@@ -72,8 +72,8 @@ def test_the_worst_active_incident_of_a_google_product_is_its_level(name, said, 
     assert health.parse_google((GEMINI,))(fixture_bytes(f"health/google-{name}.json")) == said
 
 
-def test_a_google_product_may_be_named_by_its_title(fixture_bytes):
-    said = health.parse_google(("Gemini", "Another"))(fixture_bytes("health/google-severity-only.json"))
+def test_a_google_product_may_be_named_by_a_part_of_its_title(fixture_bytes):
+    said = health.parse_google(("Gem", "Another"))(fixture_bytes("health/google-severity-only.json"))
     assert said == status("major_outage", "Gemini is down")
 
 
@@ -221,3 +221,38 @@ def test_a_damaged_file_is_none_and_is_replaced(data, cache_dir):
     assert health.read("acme") is None
     health.write("acme", status("operational", None, NOW))
     assert health.read("acme") == status("operational", None, NOW)
+
+
+def feed(*items):
+    rows = "".join(
+        f"<item><title>{title}</title><pubDate>{at}</pubDate><description>{text}</description></item>"
+        for title, at, text in items
+    )
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>Acme</title>{rows}</channel></rss>'.encode()
+
+
+TODAY, BEFORE = "Mon, 14 Sep 2026 08:00:00 GMT", "Sat, 12 Sep 2026 08:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        ((), status("operational")),
+        ((("Slow answers", TODAY, "investigating"),), status("degraded", "Slow answers")),
+        ((("Slow answers", TODAY, "This is Resolved."),), status("operational")),
+        ((("Slow answers", BEFORE, "investigating"),), status("operational")),
+        ((("Slow answers", "soon", "investigating"),), status("operational")),
+        ((("Done", TODAY, "resolved"), ("Down", TODAY, "")), status("degraded", "Down")),
+    ],
+    ids=["none", "now", "resolved", "of another day", "no time", "the second"],
+)
+def test_a_feed_of_incidents_tells_of_those_of_the_last_day(items, said):
+    assert health.parse_rss(feed(*items), NOW) == said
+
+
+@pytest.mark.parametrize(
+    "body", [b"{}", b"<rss></rss>", b'<!DOCTYPE rss [<!ENTITY a "b">]><rss><channel/></rss>', b"<rss><channel>"]
+)
+def test_what_is_no_feed_of_incidents_is_refused(body):
+    with pytest.raises(ValueError, match="feed|XML"):
+        health.parse_rss(body)

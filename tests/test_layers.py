@@ -15,10 +15,10 @@ ROWS = [
     [
         *("files", "toml_edit", "schema", "settings", "config", "gate", "generation", "cache", "merge", "shown", "http"),
         *("edits", "keystore", "vault"),
-        *("context", "credentials", "oauth", "cookies", "cookiejars", "databases", "health", "programs"),
+        *("context", "credentials", "oauth", "browsers", "cookies", "cookiejars", "databases", "health", "programs"),
     ],
     [
-        *("providers", "records", "records.readers", "records.store", "records.schema", "records.pricing"),
+        *("providers", "declared", "records", "records.readers", "records.store", "records.schema", "records.pricing"),
         *("records.disk", "records.merge", "records.rollup"),
         *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
     ],
@@ -53,7 +53,7 @@ def imported(tree, *, top_only=False):
 
 
 def row_of(name):
-    name = next((top for top in ("cli", "providers", "records.readers") if name.startswith(top)), name)
+    name = next((top for top in ("cli", "providers", "declared", "records.readers") if name.startswith(top)), name)
     name = "refresh" if name.startswith("records.") and not any(name in names for names in ROWS) else name
     return next((row for row, names in enumerate(ROWS) if name in names), None)
 

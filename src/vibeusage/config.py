@@ -142,13 +142,18 @@ def as_toml(config: Config, document: dict) -> str:
     for table, struct in NAMED.items():
         for name, values in now[table].items():
             parts += _table_text((table, name), struct, values, document[table][name])
-    if aliases := now["pricing"]["aliases"]:
-        rows = [f"{toml_edit.dotted((name,))} = {toml_edit.literal(model)}" for name, model in aliases.items()]
-        parts += ["", "[pricing.aliases]", *rows]
+            parts += _texts((table, name, "params"), values.get("params"))
+    parts += _texts(("pricing", "aliases"), now["pricing"]["aliases"])
     for name, values in now["pricing"]["models"].items():
         said = document["pricing"]["models"][name]
         parts += _table_text(("pricing", "models", name), ModelPrices, values, said)
     return "\n".join(parts).lstrip("\n") + "\n"
+
+
+def _texts(path: toml_edit.Key, values: dict[str, str] | None) -> list[str]:
+    """A table whose names the person has chosen."""
+    rows = [f"{toml_edit.dotted((name,))} = {toml_edit.literal(value)}" for name, value in (values or {}).items()]
+    return ["", f"[{toml_edit.dotted(path)}]", *rows] if rows else []
 
 
 def _table_text(path: toml_edit.Key, struct: type[msgspec.Struct], values: dict, said: dict) -> list[str]:

@@ -174,7 +174,9 @@ class Asking:
             return msgspec.structs.replace(usage, observed_at=usage.observed_at or asked_at)
         self._record(strategy, error, time.monotonic() - started)
         if not _is_local(strategy):
-            self._hold_back(one, self.ctx.limited or error)
+            holding = self.ctx.limited or error
+            self._hold_back(one, holding)
+            error.hint = error.hint or holding.hint
         return None
 
     def _hold_back(self, one: Candidate, error: VibeusageError) -> None:
@@ -331,6 +333,7 @@ def _hosts(ctx: Context, usable: list[Candidate]) -> set[str]:
     hosts = [urlsplit(base).hostname for base in (*bases, ctx.options.base_url or "")]
     named = [one.login.data.get("host") for one in usable if one.login and one.login.is_ours]
     moved = [part for name in named if isinstance(name, str) for part in (name, f"api.{name}")]
+    moved += ctx.provider.moved(ctx) if ctx.provider.moved else ()
     return {*ctx.provider.hosts, *filter(None, hosts), *moved}
 
 

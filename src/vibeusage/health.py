@@ -1,7 +1,7 @@
 """A provider's status page -> ProviderStatus; without a login, and kept for five minutes.
 
-Source: Statuspage's api/v2/status.json (documented by Atlassian) and Google's incidents.json (documented
-schema, public feed).
+Source: Statuspage's api/v2/status.json (documented by Atlassian), Google's incidents.json (documented
+schema, public feed) and OnlineOrNot's incidents.rss (RSS 2.0).
 Known from: their public documentation and public trackers; not seen live.
 A parse function raises msgspec.DecodeError for an answer that it does not understand. It leaves `updated_at`
 to `fetch_all`, for which it is the instant of the answer; a status without one is no answer.
@@ -9,11 +9,13 @@ to `fetch_all`, for which it is the instant of the answer; a status without one 
 
 import asyncio
 import contextlib
+import email.utils
 import ssl
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import msgspec
 
@@ -93,7 +95,7 @@ def parse_statuspage(body: bytes) -> ProviderStatus:
 
 
 def parse_google(products: tuple[str, ...]) -> Callable[[bytes], ProviderStatus]:
-    """A parser of Google's incidents for these products, each named by its id or its title."""
+    """A parser of Google's incidents for these products, each named by its id or a part of its title."""
 
     def parse(body: bytes) -> ProviderStatus:
         incidents = msgspec.json.decode(body, type=list[_Incident])
@@ -106,11 +108,41 @@ def parse_google(products: tuple[str, ...]) -> Callable[[bytes], ProviderStatus]
     return parse
 
 
+def parse_rss(body: bytes, now: datetime | None = None) -> ProviderStatus:
+    """A feed of incidents: one of the last day that is not said to be resolved is a degraded service.
+
+    Raises ValueError for what is no RSS feed.
+    """
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+        raise ValueError("a feed with declarations of its own")
+    try:
+        channel = ElementTree.fromstring(body).find("channel")  # noqa: S314 - declarations were refused
+    except ElementTree.ParseError as exc:
+        raise ValueError("no XML") from exc
+    if channel is None:
+        raise ValueError("no RSS feed")
+    since = (now or datetime.now(UTC)) - timedelta(days=1)
+    for item in channel.iter("item"):
+        text = " ".join(item.findtext(name) or "" for name in ("title", "description"))
+        if _told_at(item.findtext("pubDate")) > since and "resolved" not in text.lower():
+            return ProviderStatus(level=StatusLevel.DEGRADED, description=_text(item.findtext("title")))
+    return ProviderStatus(level=StatusLevel.OPERATIONAL)
+
+
+def _told_at(text: str | None) -> datetime:
+    """A time in no form of RSS says that it is not of today."""
+    try:
+        found = email.utils.parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):
+        return datetime.min.replace(tzinfo=UTC)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def _concerns(incident: _Incident, products: tuple[str, ...]) -> bool:
     affected = incident.currently_affected_products
     if affected is None:
         affected = incident.affected_products or []
-    return any(product.id in products or product.title in products for product in affected)
+    return any(name == each.id or name in (each.title or "") for each in affected for name in products)
 
 
 def _level(incident: _Incident) -> StatusLevel:

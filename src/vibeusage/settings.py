@@ -1,5 +1,6 @@
 """Which settings exist, what each may be, and what a person reads about it."""
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
@@ -20,7 +21,7 @@ Text = Annotated[str, Meta(max_length=200, pattern=rf"\A[^{_CONTROL}]*\Z")]
 Row = Annotated[list[Name], Meta(min_length=1)]
 
 
-def _about(title: str, description: str, example: Any, problem: Any = None) -> Meta:
+def about(title: str, description: str, example: Any, problem: Any = None) -> Meta:
     extra = {"problem": problem} if problem else None
     return Meta(title=title, description=description, examples=[example], extra=extra)
 
@@ -39,29 +40,42 @@ def _rows_problem(rows: list[list[str]]) -> str:
     return f"has an unknown item {schema.shown(unknown[0])}; known are {', '.join(ITEMS)}" if unknown else ""
 
 
-def _url_problem(url: str) -> str:
-    """Never says the address itself: a mistaken one may hold a password."""
+def url_problem(url: str, *, private: bool = False) -> str:
+    """Never says the address itself: a mistaken one may hold a password.
+
+    http is for this machine, and where `private` is set for those of a private network.
+    """
     if re.search(r"[^\x21-\x7e]|[\\@?#]|%(2[0f35]|3f|40|5c|7f|[01][0-9a-f]|(?![0-9a-f]{2}))", url, re.IGNORECASE):
         return "must not hold a user name, query, fragment, blank or percent-coded delimiter"
     found = re.fullmatch(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?(/.*)?", url, re.IGNORECASE)
     if not found or int((found[3] or ":1")[1:]) not in range(1, 65_536):
         return "is not an address such as https://host/path"
     loopback = re.fullmatch(r"localhost|\[::1\]|127(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}", found[2].lower())
-    return "" if found[1].lower() == "https" or loopback else "is http, which is allowed for this machine only"
+    if found[1].lower() == "https" or loopback or (private and _is_private(found[2].lower())):
+        return ""
+    return f"is http, which is allowed for {'private networks' if private else 'this machine only'}"
 
 
-Id = Annotated[Name, _about("a provider's id", "a name of 1 to 100 visible characters", "claude")]
+def _is_private(host: str) -> bool:
+    """10.x, 172.16-31.x, 192.168.x, fc00::/7, link-local, and names that end in .local."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_private
+    except ValueError:
+        return host.endswith(".local")
+
+
+Id = Annotated[Name, about("a provider's id", "a name of 1 to 100 visible characters", "claude")]
 Providers = Annotated[
     Names,
-    _about("which providers, in this order", "a list of provider or account names", ["claude", "codex"]),
+    about("which providers, in this order", "a list of provider or account names", ["claude", "codex"]),
 ]
 Periods = Annotated[
     Literal["all", "primary"] | Names,
-    _about("which windows", '"all", "primary" or a list of period names', "primary"),
+    about("which windows", '"all", "primary" or a list of period names', "primary"),
 ]
 Format = Annotated[
     Text,
-    _about(
+    about(
         "the text of one window",
         "one line of at most 200 characters",
         "{provider} {percent}",
@@ -70,105 +84,116 @@ Format = Annotated[
 ]
 Separator = Annotated[
     Text,
-    _about("between two windows; empty: as the icons have it", "one line of at most 200 characters", " | "),
+    about("between two windows; empty: as the icons have it", "one line of at most 200 characters", " | "),
 ]
 MaxWidth = Annotated[
-    int, Meta(ge=0, le=10_000), _about("cells of a row, 0 = no limit", "a whole number from 0 to 10000", 60)
+    int, Meta(ge=0, le=10_000), about("cells of a row, 0 = no limit", "a whole number from 0 to 10000", 60)
 ]
-Icons = Annotated[Literal["ascii", "unicode", "nerd"], _about("the glyphs", '"ascii", "unicode" or "nerd"', "unicode")]
-Bar = Annotated[int, Meta(ge=0, le=40), _about("cells of the bar, 0 = none", "a whole number from 0 to 40", 5)]
+Icons = Annotated[Literal["ascii", "unicode", "nerd"], about("the glyphs", '"ascii", "unicode" or "nerd"', "unicode")]
+Bar = Annotated[int, Meta(ge=0, le=40), about("cells of the bar, 0 = none", "a whole number from 0 to 40", 5)]
 Reset = Annotated[
     Literal["countdown", "clock", "none"],
-    _about("how the reset is told", '"countdown", "clock" or "none"', "countdown"),
+    about("how the reset is told", '"countdown", "clock" or "none"', "countdown"),
 ]
-Show = Annotated[Literal["used", "remaining"], _about("what a percentage counts", '"used" or "remaining"', "used")]
+Show = Annotated[Literal["used", "remaining"], about("what a percentage counts", '"used" or "remaining"', "used")]
 Costs = Annotated[
     list[Literal["today", "block", "month", "burn"]],
     Meta(max_length=4),
-    _about("what was spent, of the records", 'a list of "today", "block", "month", "burn"', ["today", "burn"]),
+    about("what was spent, of the records", 'a list of "today", "block", "month", "burn"', ["today", "burn"]),
 ]
 Rows = Annotated[
     list[Row],
     Meta(min_length=1),
-    _about(
+    about(
         "the rows of an assistant",
         "a list of rows, each a list of items",
         [["model", "context"], ["periods"]],
         _rows_problem,
     ),
 ]
-Timeout = Annotated[float, Meta(ge=1, le=120), _about("seconds for one provider", "a number from 1 to 120", 15.0)]
+Timeout = Annotated[float, Meta(ge=1, le=120), about("seconds for one provider", "a number from 1 to 120", 15.0)]
 Interval = Annotated[
     int,
     Meta(ge=300, le=604_800),
-    _about("seconds between two requests", "a whole number from 300 to 604800", 300),
+    about("seconds between two requests", "a whole number from 300 to 604800", 300),
 ]
 StaleAfter = Annotated[
     int,
     Meta(ge=60, le=604_800),
-    _about("seconds until data is marked as old", "a whole number from 60 to 604800", 3600),
+    about("seconds until data is marked as old", "a whole number from 60 to 604800", 3600),
 ]
 IdleInterval = Annotated[
     int,
     Meta(ge=300, le=604_800),
-    _about("the same while the tool is not in use here", "a whole number from 300 to 604800", 3600),
+    about("the same while the tool is not in use here", "a whole number from 300 to 604800", 3600),
 ]
 MaxConcurrent = Annotated[
-    int, Meta(ge=1, le=50), _about("providers asked at the same time", "a whole number from 1 to 50", 5)
+    int, Meta(ge=1, le=50), about("providers asked at the same time", "a whole number from 1 to 50", 5)
 ]
 EnabledProviders = Annotated[
-    Names, _about("only these providers, in this order", "a list of provider or account names", ["claude", "codex"])
+    Names, about("only these providers, in this order", "a list of provider or account names", ["claude", "codex"])
 ]
-UseKeyring = Annotated[bool, _about("keep our keys in the desktop's keyring", "true or false", True)]
+UseKeyring = Annotated[bool, about("keep our keys in the desktop's keyring", "true or false", True)]
 KeyringBackend = Annotated[
     Literal["secret-service", "kwallet", "macos"],
-    _about("which keyring; not set: the platform's own", '"secret-service", "kwallet" or "macos"', "kwallet"),
+    about("which keyring; not set: the platform's own", '"secret-service", "kwallet" or "macos"', "kwallet"),
 ]
-Reuse = Annotated[bool, _about("use the logins of other tools, read only", "true or false", False)]
+Reuse = Annotated[bool, about("use the logins of other tools, read only", "true or false", False)]
 ConfigDir = Annotated[
     str,
     Meta(min_length=1, max_length=1000, pattern=rf"\A[^{_CONTROL}]+\Z"),
-    _about("the tool's own folder of this account", "a path", "~/.claude-work"),
+    about("the tool's own folder of this account", "a path", "~/.claude-work"),
 ]
 Variable = Annotated[
     str,
     Meta(max_length=200, pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z"),
-    _about("the variable that holds this account's token", "the name of an environment variable", "WORK_TOKEN"),
+    about("the variable that holds this account's token", "the name of an environment variable", "WORK_TOKEN"),
 ]
 Strategies = Annotated[
-    Names, _about("only these ways to ask, in this order", "a list of strategy names", ["oauth", "web"])
+    Names, about("only these ways to ask, in this order", "a list of strategy names", ["oauth", "web"])
+]
+BrowserName = Literal[
+    "firefox", "zen", "librewolf", "chrome", "chromium", "brave", "edge", "vivaldi", "arc", "dia", "comet", "helium",
+    "opera", "safari",
 ]
 Browser = Annotated[
-    Literal["firefox", "zen", "librewolf", "chrome", "chromium", "brave", "edge", "vivaldi", "arc", "opera", "safari"],
-    _about("the browser whose cookie may be used", "a browser such as \"firefox\" or \"chrome\"", "firefox"),
+    BrowserName,
+    about("the browser whose cookie may be used", 'a browser such as "firefox" or "chrome"', "firefox"),
 ]
+PreferredBrowser = Annotated[
+    BrowserName,
+    about("where `auth --from-browser` looks; not set: all", 'a browser such as "firefox" or "chrome"', "firefox"),
+]
+Region = Annotated[Name, about("which of the provider's regions", "a region's name", "china")]
+ParamName = Annotated[Name, about("what the provider asks for", "a name that its row in the README tells", "team")]
+ParamValue = Annotated[Name, about("a part of its address", "a name of 1 to 100 visible characters", "my-team")]
 SyncMode = Annotated[
     Literal["real-time", "polling", "manual"],
-    _about(
+    about(
         "when its logs are read: as they grow, every so often, or on command",
         '"real-time", "polling" or "manual"',
         "manual",
     ),
 ]
 SyncInterval = Annotated[
-    int, Meta(ge=60, le=604_800), _about("seconds between two looks", "a whole number from 60 to 604800", 300)
+    int, Meta(ge=60, le=604_800), about("seconds between two looks", "a whole number from 60 to 604800", 300)
 ]
 LogFolders = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=1000, pattern=rf"\A[^{_CONTROL}]+\Z")]],
     Meta(min_length=1),
-    _about("where its logs are, instead of the usual places", "a list of paths", ["~/.claude"]),
+    about("where its logs are, instead of the usual places", "a list of paths", ["~/.claude"]),
 ]
-Enabled = Annotated[bool, _about("whether to ask this provider", "true or false", False)]
+Enabled = Annotated[bool, about("whether to ask this provider", "true or false", False)]
 BaseUrl = Annotated[
     str,
     Meta(max_length=500),
-    _about("another address for this provider", "an https address", "https://proxy.example/v1", _url_problem),
+    about("another address for this provider", "an https address", "https://proxy.example/v1", url_problem),
 ]
 
-ModelName = Annotated[Name, _about("a model's name in the logs", "a name of 1 to 100 visible characters", "my-model")]
+ModelName = Annotated[Name, about("a model's name in the logs", "a name of 1 to 100 visible characters", "my-model")]
 CostMode = Annotated[
     Literal["auto", "calculate", "recorded"],
-    _about(
+    about(
         "whether a cost that a log states counts: first, never or alone; not set: as fits each tool",
         '"auto", "calculate" or "recorded"',
         "calculate",
@@ -177,22 +202,22 @@ CostMode = Annotated[
 PricesUrl = Annotated[
     str,
     Meta(max_length=500),
-    _about(
+    about(
         "where `records prices update` finds LiteLLM's table",
         "an https address",
         "https://mirror.example/prices.json",
-        _url_problem,
+        url_problem,
     ),
 ]
-Alias = Annotated[Name, _about("the model whose prices this name has", "the name of a model", "claude-opus-5")]
+Alias = Annotated[Name, about("the model whose prices this name has", "the name of a model", "claude-opus-5")]
 
 _Dollars = Annotated[float, Meta(ge=0, le=1_000_000)]
 _RANGE = "a number from 0 to 1000000"
-InputPrice = Annotated[_Dollars, _about("USD per million tokens of the prompt", _RANGE, 3.0)]
-OutputPrice = Annotated[_Dollars, _about("USD per million tokens of the answer", _RANGE, 15.0)]
-WritePrice = Annotated[_Dollars, _about("USD per million tokens written to the cache; not set: as input", _RANGE, 3.75)]
-LongWritePrice = Annotated[_Dollars, _about("the same, kept for an hour; not set: as cache_write", _RANGE, 6.0)]
-ReadPrice = Annotated[_Dollars, _about("USD per million tokens read from the cache; not set: as input", _RANGE, 0.3)]
+InputPrice = Annotated[_Dollars, about("USD per million tokens of the prompt", _RANGE, 3.0)]
+OutputPrice = Annotated[_Dollars, about("USD per million tokens of the answer", _RANGE, 15.0)]
+WritePrice = Annotated[_Dollars, about("USD per million tokens written to the cache; not set: as input", _RANGE, 3.75)]
+LongWritePrice = Annotated[_Dollars, about("the same, kept for an hour; not set: as cache_write", _RANGE, 6.0)]
+ReadPrice = Annotated[_Dollars, about("USD per million tokens read from the cache; not set: as input", _RANGE, 0.3)]
 
 
 class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -249,6 +274,7 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     use_keyring: UseKeyring = False
     keyring_backend: KeyringBackend | None = None
     reuse_provider_credentials: Reuse = True
+    browser: PreferredBrowser | None = None
 
 
 class ProviderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -260,6 +286,8 @@ class ProviderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: Variable | None = None
     strategies: Strategies | None = None
     browser: Browser | None = None
+    region: Region | None = None
+    params: dict[ParamName, ParamValue] = msgspec.field(default_factory=dict)
 
 
 class RecordOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,20 +1,50 @@
-"""The providers: one module per id, each with one `PROVIDER`."""
+"""The providers: one file per id, a module with one `PROVIDER` or a declaration; and those of the person."""
 
 import functools
 import importlib
-import os
+import re
+from pathlib import Path
 
+from vibeusage import paths
 from vibeusage.providers.spec import Provider
 
-SHARED = {"__init__", "spec", "fields"}  # what a name with an underscore holds belongs to the module named before it
+HERE = Path(__file__).parent
+SHARED = {"__init__", "spec", "fields"}  # a name with an underscore belongs to the module that is named before it
+ID = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
 @functools.cache
+def shipped() -> dict[str, Path]:
+    """The files of the providers that come with vibeusage, by id."""
+    modules = [path for path in HERE.glob("*.py") if path.stem not in SHARED and "_" not in path.stem]
+    return {path.stem: path for path in (*modules, *HERE.glob("*.toml"))}
+
+
+def own() -> dict[str, Path]:
+    """The person's declarations by id; none takes the place of a provider that comes with vibeusage."""
+    found = sorted((paths.config_dir() / "providers.d").glob("*.toml"))
+    return {path.stem: path for path in found if ID.fullmatch(path.stem) and path.stem not in shipped()}
+
+
 def ids() -> tuple[str, ...]:
     """Every provider there is, in the order of the alphabet."""
-    names = (name.removesuffix(".py") for name in os.listdir(os.path.dirname(__file__)) if name.endswith(".py"))
-    return tuple(sorted(name for name in names if name not in SHARED and "_" not in name))
+    return tuple(sorted(shipped().keys() | own().keys()))
 
 
 def load(provider_id: str) -> Provider:
-    return importlib.import_module(f"vibeusage.providers.{provider_id}").PROVIDER
+    """A declaration of the person with a mistake in it is a provider that says so when it is asked."""
+    if provider_id in shipped():
+        return _shipped(provider_id)
+    from vibeusage import declared  # it imports what reads a Provider, which is this package
+
+    return declared.load(provider_id, own()[provider_id])
+
+
+@functools.cache
+def _shipped(provider_id: str) -> Provider:
+    path = shipped()[provider_id]
+    if path.suffix == ".py":
+        return importlib.import_module(f"vibeusage.providers.{provider_id}").PROVIDER
+    from vibeusage import declared
+
+    return declared.provider(provider_id, declared.read(path))

@@ -1,0 +1,124 @@
+"""Where in an answer something lies: `a.b[0].c`, `rows[*].cost`, `list[unit=USD].left`, `new | old`.
+
+A path is looked up in one element of the answer; `$.` at its front starts at the whole of it. `[*]` stands
+for every element of a list or map, `{key}` for the name of the map's element that the path belongs to,
+`"a.b"` for a name with dots in it. Of several paths with `|` between them the first that leads somewhere counts.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+MOST_ELEMENTS = 1000
+_STEP = re.compile(
+    r"""\. (?: (?P<key>[\w-]+) | "(?P<quoted>[^"]+)" | (?P<its_key>\{key\}) )
+      | \[ (?: (?P<every>\*) | (?P<index>-?\d+) | (?P<name>[\w.]+)=(?P<value>[^\[\]|]*) ) \]""",
+    re.VERBOSE,
+)
+
+
+class Step(NamedTuple):
+    """One of: the `key` of a map, an `index`, the first element whose `name` is `value`, every element, its own key."""
+
+    kind: str
+    name: str = ""
+    value: str | int = ""
+
+
+class Way(NamedTuple):
+    from_top: bool
+    steps: tuple[Step, ...]
+
+
+class Place(NamedTuple):
+    """A value and the keys of the maps that were gone through with `[*]` on the way to it."""
+
+    value: Any
+    keys: tuple[str, ...] = ()
+
+
+def ways(path: str) -> tuple[Way, ...]:
+    """The alternatives of a path; raises ValueError where it is none."""
+    return tuple(_way(text.strip()) for text in path.split("|"))
+
+
+def _way(text: str) -> Way:
+    from_top = text.startswith(("$.", "$["))
+    rest = text.removeprefix("$") if from_top or text.startswith("[") else f".{text}"
+    steps = []
+    while rest:
+        found = _STEP.match(rest)
+        if not found:
+            raise ValueError(f"is not a path at {rest.removeprefix('.')[:20]!r}")
+        steps.append(_step(found))
+        rest = rest[found.end() :]
+    return Way(from_top, tuple(steps))
+
+
+def _step(found: re.Match[str]) -> Step:
+    if found["every"]:
+        return Step("every")
+    if found["its_key"]:
+        return Step("its_key")
+    if found["index"]:
+        return Step("index", value=int(found["index"]))
+    if found["name"]:
+        return Step("match", found["name"], found["value"])
+    return Step("key", found["key"] or found["quoted"])
+
+
+def places(path: str, here: Any, *, top: Any = None, keys: tuple[str, ...] = ()) -> list[Place] | None:
+    """What the path leads to, without nulls; None where it leads nowhere, [] for every element of an empty list."""
+    for way in ways(path):
+        found = _walked(way, top if way.from_top else here, keys)
+        if found is not None:
+            return found
+    return None
+
+
+def first(path: str, here: Any, *, top: Any = None, keys: tuple[str, ...] = ()) -> Any:
+    """The value the path leads to; None where it leads nowhere."""
+    found = places(path, here, top=top, keys=keys)
+    return found[0].value if found else None
+
+
+def _walked(way: Way, start: Any, keys: tuple[str, ...]) -> list[Place] | None:
+    found, is_empty = [Place(start, keys)], False
+    for step in way.steps:
+        if step.kind == "every":
+            is_empty = any(isinstance(each.value, list | dict) and not each.value for each in found)
+        found = [after for each in found for after in _taken(step, each)]
+        if len(found) > MOST_ELEMENTS:
+            raise ValueError(f"more than {MOST_ELEMENTS} elements")
+        if not found:
+            return [] if is_empty else None
+    there = [each for each in found if each.value is not None]
+    return there or None
+
+
+def _taken(step: Step, place: Place) -> Iterator[Place]:
+    value, keys = place
+    match step.kind:
+        case "every" if isinstance(value, dict):
+            yield from (Place(each, (*keys, str(name))) for name, each in value.items())
+        case "every" if isinstance(value, list):
+            yield from (Place(each, (*keys, str(number))) for number, each in enumerate(value, 1))
+        case "index" if isinstance(value, list) and -len(value) <= int(step.value) < len(value):
+            yield Place(value[int(step.value)], keys)
+        case "match" if isinstance(value, list):
+            yield from [Place(each, keys) for each in value if _text(_at(each, step.name)) == step.value][:1]
+        case "key" | "its_key" if isinstance(value, dict):
+            name = step.name or (keys[-1] if keys else "")
+            if name in value:
+                yield Place(value[name], keys)
+
+
+def _at(value: Any, name: str) -> Any:
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _text(value: Any) -> str | None:
+    """A value as it is written in a path."""
+    return str(value).lower() if isinstance(value, bool) else None if value is None else str(value)
