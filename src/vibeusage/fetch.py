@@ -163,8 +163,7 @@ class Asking:
                 f"{self.ctx.display_name} took longer than {round(seconds, 1):g} s", hint="try again later"
             )
         except VibeusageError as exc:
-            first = self.ctx.limited if isinstance(exc, RateLimited) else None  # `_hold_back` says its end in it
-            error = _with_hint(first or exc, self.ctx, login)
+            error = _with_hint(exc, self.ctx, login)
         else:
             took_ms = int((time.monotonic() - started) * 1000)
             self.attempts.append(FetchAttempt(strategy=strategy.name, success=True, duration_ms=took_ms))
