@@ -1,6 +1,7 @@
 """The one way out against real TLS on loopback: what is refused before it is sent, cut off, tried again, and named."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import sys
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 from vendors import MIB, Answer, World, gzip_bomb, redirect
@@ -434,3 +436,67 @@ def test_d12_the_agent_is_our_name_and_nothing_of_the_library_or_machine(world):
             "user-agent": "vibeusage",
         }
     ]
+
+
+# programs on this machine
+
+
+@pytest.fixture
+def signs_its_own():
+    """The port of a program at loopback behind a certificate of its own."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+
+    async def answer(reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n" + head.split()[0][:4].ljust(4))
+        await writer.drain()
+        writer.close()
+
+    loop, port = asyncio.new_event_loop(), []
+
+    async def serve():
+        server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+        port.append(server.sockets[0].getsockname()[1])
+        ready.set()
+        async with server:
+            await asyncio.get_running_loop().create_future()
+
+    ready, thread = threading.Event(), threading.Thread(target=lambda: _until_cancelled(loop, serve))
+    thread.start()
+    assert ready.wait(10)
+    yield port[0]
+    loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+    thread.join(10)
+    loop.close()
+
+
+def _until_cancelled(loop, serve):
+    with contextlib.suppress(asyncio.CancelledError):
+        loop.run_until_complete(serve())
+
+
+def ask_here(url: str) -> http.Answer:
+    async def one():
+        async with http.open_local_client(5.0) as client:
+            return await http.send(client, "POST", url, headers={})
+
+    return asyncio.run(one())
+
+
+def test_a_program_of_this_machine_may_sign_its_own_certificate_and_no_proxy_hears_of_it(signs_its_own, world):
+    url = f"https://127.0.0.1:{signs_its_own}/x"
+    assert ask_here(url).body == b"POST"
+    assert world.connects == []
+
+
+def test_a_vendor_may_not(signs_its_own):
+    error = failure(f"https://127.0.0.1:{signs_its_own}/x", hosts=("127.0.0.1",))
+    assert "does not prove to be that host" in str(error)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "[::1]", HOST, "127.0.0.1.acme.example", "127.1"])
+def test_who_looks_at_no_certificate_speaks_with_this_machine_only(host, signs_its_own):
+    with pytest.raises(ConfigError, match="is not a host of this provider"):
+        ask_here(f"https://{host}:{signs_its_own}/x")

@@ -1,6 +1,7 @@
 """The one way out: named hosts, no redirects, no other encoding, a size cap, and errors with a name.
 
-Certificates are always verified; a private CA (`SSL_CERT_FILE`) and proxies come from the environment.
+Certificates are always verified, but of programs on this machine, which sign their own; a private CA (`SSL_CERT_FILE`)
+and proxies come from the environment.
 No error names more than the host: URLs, headers and bodies may hold what is nobody's business.
 """
 
@@ -26,6 +27,7 @@ AGENT = "vibeusage"
 TRIES = 3
 FIRST_PAUSE_S = 0.4
 PASSING = (408, 500, 502, 503, 504)
+LOOPBACK = "127.0.0.1"
 
 
 for library in ("httpx", "httpcore"):  # they log addresses with their queries, and cookies
@@ -92,7 +94,16 @@ def open_client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext
         ) from exc
 
 
-def _client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext) -> httpx.AsyncClient:
+def open_local_client(timeout_s: float) -> httpx.AsyncClient:
+    """A client for programs of this machine, at LOOPBACK only: no certificate is looked at, no proxy used."""
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+    return _client(timeout_s, {LOOPBACK}, unverified, uses_environment=False)
+
+
+def _client(
+    timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext, *, uses_environment: bool = True
+) -> httpx.AsyncClient:
     async def allow(request: httpx.Request) -> None:
         if request.url.host not in hosts:
             raise ConfigError(f"{request.url.host} is not a host of this provider")
@@ -103,6 +114,7 @@ def _client(timeout_s: float, hosts: Collection[str], verify: ssl.SSLContext) ->
         follow_redirects=False,
         event_hooks={"request": [allow]},
         verify=verify,
+        trust_env=uses_environment,
     )
 
 
