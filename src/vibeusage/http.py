@@ -195,7 +195,7 @@ def check(answer: Answer, now: datetime) -> bytes:
         raise Forbidden(f"{host} {reason}", hint="a new login does not help; see `vibeusage usage -v`")
     if status == 408 or status >= 500:
         raise Unavailable(f"{host} answered {status}", hint="try again later")
-    raise ShapeError(f"{host} answered {status}")
+    raise ShapeError(f"{host} answered {status}", hint="the vendor may have changed it; a newer vibeusage may know it")
 
 
 def retry_at(value: str | None, now: datetime) -> datetime:
