@@ -25,6 +25,7 @@ from vibeusage.providers import (
     codex_limits,
     copilot,
     cursor_usage,
+    factory,
     fields,
     gemini,
 )
@@ -50,6 +51,8 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "cursor/me": cursor_usage.parse_email,
     "cursor/requests*": cursor_usage.parse_requests,
     "cursor/summary-*": cursor_usage.parse_summary,
+    "factory/limits*": lambda body: factory.parse_limits(body, NOW),
+    "factory/subscription*": factory.parse_subscription,
     "gemini/assist*": lambda body: gemini._has_ended(msgspec.json.decode(body, type=gemini._Assist)),
     "gemini/quota": lambda body: Usage(periods=gemini.parse_quota(body)),
     "health/google-*": health.parse_google(("npdyhgECDJ6tB66MxXyo",)),
