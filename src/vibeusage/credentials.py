@@ -186,7 +186,8 @@ def _cookie(place: Cookie, ctx: Context) -> Login | None:
         browser, place.domains, place.names, now=ctx.now, home=home, environ=ctx.environ, secret=secret
     )
     name = next((name for name in place.names if name in found), None)
-    return Login(found[name], f"cookies of {browser}", is_ours=False, data={"name": name}) if name else None
+    data = {"name": name, "cookies": found}
+    return Login(found[name], f"cookies of {browser}", is_ours=False, data=data) if name else None
 
 
 def read_document(path: Path) -> Any:
