@@ -16,9 +16,10 @@ import msgspec
 import pytest
 
 from vibeusage import cache, cli, config, credentials, gate, keystore, paths, providers, vault
-from vibeusage.errors import AuthError, RateLimited, StorageError
+from vibeusage.cli import secrets_in
+from vibeusage.errors import AuthError, ConfigError, RateLimited, StorageError
 from vibeusage.models import PeriodType, Usage, UsagePeriod
-from vibeusage.providers.spec import Command, DeviceFlow, Env, Func, Http, JsonFile, Provider, Secret, Stored
+from vibeusage.providers.spec import Command, Cookie, DeviceFlow, Env, Func, Http, JsonFile, Provider, Secret, Stored
 
 CANARY = "sk-acme-canary-9c02"
 EXPIRED = 1_000_000_000_000
@@ -332,6 +333,25 @@ def test_a_pasted_secret_is_tried_stored_and_its_percentages_are_shown(known, au
     assert stat.S_IMODE(os.stat(file_of("acme", "session")).st_mode) == 0o600
     assert [*gate.load()] == ["acme@work"]
     assert outside_credentials(tmp_path) == []
+
+
+def pasted_header(text: str) -> str:
+    place = Cookie(domains=("acme.example",), names=("a", "b"))
+    web = Func(name="web", fetch=look, login=(Stored(kind="session", key="cookie"), place))
+    secret = msgspec.structs.replace(ACME.secrets[0], is_header=True, pattern="")
+    provider = msgspec.structs.replace(ACME, strategies=(web,), secrets=(secret,))
+    return secrets_in.document(text, secret, provider, datetime.now(UTC))["cookie"]
+
+
+@pytest.mark.parametrize("text", ["Cookie: b=2; c=3; a=1\n", "a=; b=2;a=1", "b=2; a=1; broken"])
+def test_of_a_pasted_header_all_the_cookies_are_kept_that_are_known(text):
+    assert pasted_header(text) == "b=2;a=1"
+
+
+@pytest.mark.parametrize("text", ["c=3", "a=", "1", "Cookie: ", "a=1 2"])
+def test_a_pasted_text_without_a_known_cookie_is_no_header(text):
+    with pytest.raises(ConfigError, match="that is no session cookie"):
+        pasted_header(text)
 
 
 def test_a_pasted_login_is_the_same_account_at_the_next_refresh(known, auth):

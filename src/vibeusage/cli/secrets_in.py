@@ -117,7 +117,8 @@ def _typed(prompt: str) -> str:
 
 def document(text: str, secret: Secret, provider: Provider, now: datetime) -> dict[str, Any]:
     """What is stored for a pasted text. Raises ConfigError when it cannot be right."""
-    name, token = _tidied(text, _names(secret, provider))
+    names = _names(secret, provider)
+    name, token = ("", _cookies(text, names)) if secret.is_header else _tidied(text, names)
     if not re.fullmatch(r"[\x21-\x7e]+", token) or (secret.pattern and not re.fullmatch(secret.pattern, token)):
         raise ConfigError(f"that is no {clean(secret.label)}", hint=clean(secret.how, 300))
     known = {"name": name} if name else {}
@@ -141,9 +142,19 @@ def _names(secret: Secret, provider: Provider) -> list[str]:
     return found
 
 
+def _cookies(text: str, names: list[str]) -> str:
+    """Those of a whole header that are known by name."""
+    parts = (part.strip() for part in _bare(text).split(";"))
+    return ";".join(part for part in parts if part.partition("=")[0] in names and part.partition("=")[2])
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"(?i)^cookie:\s*", "", text.strip())
+
+
 def _tidied(text: str, names: list[str]) -> tuple[str, str]:
     """The name it came with, if any, and the bare value."""
-    text = re.sub(r"(?i)^cookie:\s*", "", text.strip())
+    text = _bare(text)
     for part in text.split(";"):
         name, equals, value = part.strip().removeprefix("export ").partition("=")
         if equals and name in names:

@@ -76,7 +76,10 @@ class DeviceFlow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
-    """A secret that a person may paste: `kind` names the stored file, `strategy` the one that checks it, if any."""
+    """A secret that a person may paste: `kind` names the stored file, `strategy` the one that checks it, if any.
+
+    Of a header all the strategy's cookies are kept, as `a=1;b=2`; else one value.
+    """
 
     kind: str
     label: str
@@ -84,6 +87,7 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str
     key: str = "access_token"
     pattern: str = ""  # what a right one looks like, for catching a wrong paste
+    is_header: bool = False
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):
