@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from vibeusage.models import PeriodType
 from vibeusage.providers import fields
 
 MOMENT = datetime(2026, 9, 14, 16, 2, tzinfo=UTC)
@@ -53,3 +54,19 @@ def test_a_time_that_stands_for_none_or_never_is_none_in_every_spelling(value):
 def test_what_is_no_time_raises(value):
     with pytest.raises(ValueError, match=r"time|number|finite"):
         fields.instant(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "name"),
+    [
+        (PeriodType.SESSION, 0, "Session (5h)"),
+        (PeriodType.SESSION, 299 * 60, "Session (5h)"),
+        (PeriodType.SESSION, 14_400, "Session (4h)"),
+        (PeriodType.DAILY, 86_400, "Daily"),
+        (PeriodType.WEEKLY, 604_800, "Weekly"),
+        (PeriodType.WEEKLY, 10 * 86_400, "10 days"),
+        (PeriodType.MONTHLY, 31 * 86_400, "Monthly"),
+    ],
+)
+def test_a_window_is_called_by_its_length(kind, seconds, name):
+    assert fields.window_name(kind, seconds) == name

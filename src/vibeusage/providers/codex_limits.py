@@ -17,7 +17,7 @@ from vibeusage.providers import fields
 
 MAIN = "codex"  # the limit that is not a single model's
 CAMEL = re.compile(r"(?<=[a-z0-9])[A-Z]")
-HOUR_S, DAY_S, LONGEST_S = 3600, 86_400, 10**9
+LONGEST_S = 10**9
 
 
 class _Reset(msgspec.Struct):
@@ -132,7 +132,7 @@ def _periods(limits: _Limits | None, now: datetime, scope: str = "") -> list[Usa
             continue
         seconds = _length(window)
         kind = PeriodType.nearest(seconds) if seconds else usual
-        name = f"{scope} {_label(kind, seconds)}".strip()
+        name = f"{scope} {fields.window_name(kind, seconds)}".strip()
         name = f"{name} (2)" if name in found else name
         found[name] = UsagePeriod(
             name=name,
@@ -150,14 +150,6 @@ def _length(window: _Window) -> int:
     minutes = fields.num(window.window_minutes) or fields.num(window.window_duration_mins) or 0
     seconds = fields.num(window.limit_window_seconds) or minutes * 60
     return int(seconds) if 0 < seconds < LONGEST_S else 0
-
-
-def _label(kind: PeriodType, seconds: int) -> str:
-    usual = kind.hours * HOUR_S
-    if kind is PeriodType.SESSION:
-        return f"Session ({round((seconds or usual) / HOUR_S, 1):g}h)"  # 299 minutes are meant to be five hours
-    is_usual = not seconds or abs(seconds - usual) <= usual / 4
-    return kind.value.capitalize() if is_usual else f"{round(seconds / DAY_S, 1):g} days"
 
 
 def _resets_at(reset: _Reset, now: datetime) -> datetime | None:

@@ -13,8 +13,11 @@ from typing import Any
 
 import msgspec
 
+from vibeusage.models import PeriodType
+
 MOST_PERCENT = 1_000_000.0
 MOST_MONEY = Decimal(10) ** 12
+HOUR_S, DAY_S = 3_600, 86_400
 COUNT = re.compile(r"|-?\d+(?:\.\d*)?(?:e\+?\d+)?", re.IGNORECASE)
 YEARS = range(2000, 2200)  # of times that are meant; 0001 and 9999 are what programs write for none and never
 
@@ -118,3 +121,12 @@ def spent(minor: object, exponent: int = 2) -> Decimal | None:
     if amount is not None and amount < 0:
         raise ValueError("less than nothing was used")
     return amount
+
+
+def window_name(kind: PeriodType, seconds: float) -> str:
+    """What people call a window of this length, 0 for one that is not said: `Session (5h)`, `Weekly`, `10 days`."""
+    usual = kind.hours * HOUR_S
+    if kind is PeriodType.SESSION:
+        return f"Session ({round((seconds or usual) / HOUR_S, 1):g}h)"  # 299 minutes are meant to be five hours
+    is_usual = not seconds or abs(seconds - usual) <= usual / 4
+    return kind.value.capitalize() if is_usual else f"{round(seconds / DAY_S, 1):g} days"
