@@ -1,0 +1,377 @@
+"""Declarations: what is wrong with each key is told, and numbers are found where they are said to lie."""
+
+import json
+import re
+import textwrap
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from providers.case import AT
+
+from vibeusage import declared, providers
+from vibeusage.declared import answer, asking, check, form, pick
+from vibeusage.errors import ConfigError
+from vibeusage.models import Balance, OverageUsage, PeriodType, ProviderIdentity, Usage, UsagePeriod
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+START = 'name = "Acme"\nenv = ["ACME_API_KEY"]\nurl = "https://api.acme.example/usage"\n'
+BALANCE = '[[balance]]\namount = "left"\n'
+WEEK = '[[period]]\nname = "Week"\ntype = "weekly"\n'
+PERIOD = '[[period]]\nname = "Week"\ntype = "weekly"\npercent = "week.used"\n'
+REQUESTS = START.replace("url =", "#") + '[[request]]\nurl = "https://api.acme.example/a"\n'
+
+# a text with a mistake, the key that is named, what is said of it, and of what to write
+MISTAKES = [
+    ("name = 5", "name", "is 5, not one line", 'name = "Acme Code"'),
+    ('env = ["x"]\nurl = "https://a.example/b"', "name", "is missing", 'name = "Acme Code"'),
+    ('name = "A\\u0000"', "name", "not one line", "Acme Code"),
+    ('nam = "Acme"', "nam", "is not a key", "did you mean name?"),
+    ("name = ", "not TOML", "Invalid value", "correct acme.toml"),
+    (START.replace('["ACME_API_KEY"]', '"ACME_API_KEY"'), "env", "not a list of names", "ACME_API_KEY"),
+    (START.replace("ACME_API_KEY", "ACME-KEY"), "env", "not a list of names", "ACME_API_KEY"),
+    (START.replace('env = ["ACME_API_KEY"]\n', "") + BALANCE, "env", "is missing", 'env = ["ACME_API_KEY"]'),
+    (START.replace("https", "http") + BALANCE, "url", "is http", "https://api.acme.example"),
+    (START.replace("https://", "") + BALANCE, "url", "is not an address", "https://api.acme.example"),
+    (START.replace("api.acme", "user:word@api.acme") + BALANCE, "url", "must not hold a user name", "https://"),
+    (START.replace("/usage", "/{team}") + BALANCE, "url", "{team}, which nothing tells", "known are"),
+    (START.replace("/usage", "/{now}") + BALANCE, "url", "{now}, which nothing tells", "now:epoch"),
+    (START.replace("https://api.acme.example", "{base}") + BALANCE, "url", "there is no [base]", "write the host"),
+    (START.replace("url =", "# url =") + BALANCE, "url", "has to be there", "https://host/path"),
+    (START + '[[request]]\nurl = "https://a.example/b"\n' + BALANCE, "url", "not both", "https://host/path"),
+    (START, "period", "nothing is read", "[[balance]]"),
+    (START + 'auth = "basic"', "auth", "a way that is not", "header:x-api-key"),
+    (START + "auth = []", "auth", "is empty", "header:x-api-key"),
+    (START + 'dashboard = "acme.example"', "dashboard", "is not an address", "https://acme.example"),
+    (START + 'keys = "http://acme.example"', "keys", "is http", "https://acme.example"),
+    (START + 'status = "ftp://acme.example"', "status", "is not an address", "https://acme.example"),
+    (START + 'hints = ["a"]', "hints", "not a table of texts", "a = "),
+    (START + "[params.team]\nenv = 5", "params.team.env", "is 5", "ACME_API_KEY"),
+    (START + '[params.team]\nenv = "TEAM"', "params.team.about", "is missing", "Acme Code"),
+    (START + "params = 5", "params", "is written as 5", "[params]"),
+    (START + '[[login]]\nfile = "~/.acme"\nkey = "a"', "login[1].tool", "is missing", "Acme Code"),
+    (START + "[base]\n" + BALANCE, "base", "says no address", "ACME_BASE_URL"),
+    (START + '[base]\nenv = "a b"', "base.env", "not the name of an environment variable", "ACME_API_KEY"),
+    (START + '[base]\nsuffix = "v1"', "base.suffix", "not a path such as /v1", "/v1"),
+    (REQUESTS + "metod = 5", "request[1].metod", "is not a key", "did you mean method?"),
+    (REQUESTS + 'method = "PUT"', "request[1].method", 'not "GET" or "POST"', "POST"),
+    (REQUESTS + 'root = "a."', "request[1].root", "is not a path", "a.b"),
+    (REQUESTS + "optional = 1", "request[1].optional", "not true or false", "true"),
+    (REQUESTS + 'name = "A b"', "request[1].name", "not a name in small letters", "plan"),
+    (REQUESTS + 'headers = { Host = "x" }\n' + BALANCE, "request[1].headers", "may not set Host", "take it out"),
+    (REQUESTS + 'headers = { X = "{key}" }\n' + BALANCE, "request[1].headers.X", "more than plain text", "constant"),
+    (REQUESTS + 'take = { id = "a[" }', "request[1].take", "is not a path", "id"),
+    (REQUESTS + 'ok = { path = "a" }', "request[1].ok", "is written as", "[[request[1].ok]]"),
+    (REQUESTS + '[[request]]\nurl = "https://a.example/b"\n' + BALANCE, "request[2].name", "is there twice", "its own"),
+    (START + "[[period]]\nname = 'a'\ntype = 'daily'", "period[1]", "does not say once", "percent"),
+    (START + PERIOD + "fraction = 'a'", "period[1]", "does not say once", "percent"),
+    (START + PERIOD + "used = 'a'\nlimit = 'b'", "period[1]", "does not say once", "percent"),
+    (START + PERIOD.replace("percent", "used"), "period[1]", "does not say once", "two of used"),
+    (START + PERIOD.replace('type = "weekly"\n', ""), "period[1].type", "is missing", 'type = "weekly"'),
+    (START + PERIOD.replace('name = "Week"\n', ""), "period[1].name", "is missing", 'name = "Weekly"'),
+    (START + PERIOD + "type_from = 'w'", "period[1].types", "is missing", "types = "),
+    (START + PERIOD.replace("weekly", "yearly"), "period[1].type", 'is "yearly"', "weekly"),
+    (START + PERIOD.replace("week.used", "week..used"), "period[1].percent", "is not a path", "a.b"),
+    (START + PERIOD + 'reset = "a b"', "period[1].reset", "is not a path", "a.b"),
+    (START + PERIOD + 'reset_at = "noon"', "period[1].reset_at", 'is not "utc-day"', "utc-day"),
+    (START + PERIOD + 'reset_at = "day:Mars/Base"', "period[1].reset_at", 'is not "utc-day"', "utc-day"),
+    (START + PERIOD + 'request = "other"', "period[1].request", "no request", "one of usage"),
+    (START + PERIOD + "no_limit = [1.5]", "period[1].no_limit", "not a list of whole numbers", "2147483647"),
+    (START + "[period]\nname = 'a'", "period", "is written as a table", "[[period]]"),
+    (START + "[[balance]]", "balance[1].amount", "is missing", "amount = "),
+    (START + '[[balance]]\namount = { path = "a", faktor = 2 }', "balance[1].amount", "is a table", "a.b"),
+    (START + '[[balance]]\namount = ["a", "b."]', "balance[1].amount", "is not a path", "a.b"),
+    (START + '[[balance]]\namount = []', "balance[1].amount", "is empty", "a.b"),
+    (START + '[overage]\nused = "a"\ncurrency = "<b>"', "overage.currency", "not a code", "USD"),
+    (START + "overage = 5", "overage", "is written as 5", "[overage]"),
+    (START + BALANCE + "[identity]\nplan = 5", "identity.plan", "is 5, not a path", "a.b"),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "said", "fix"), MISTAKES, ids=[f"{one[1]}: {one[2]}" for one in MISTAKES])
+def test_a_mistake_is_told_with_file_key_and_what_to_write(text, key, said, fix):
+    with pytest.raises(ConfigError) as caught:
+        check.read(text, "acme.toml")
+    told = str(caught.value)
+    assert told.startswith((f"acme.toml: {key} ", f"acme.toml is {key}"))
+    assert said in told
+    assert fix in caught.value.hint
+
+
+def test_every_key_has_a_mistake_in_the_table():
+    said = {re.sub(r"\[\d\]", "", key).split(".")[0] for _, key, *_ in MISTAKES}
+    assert {field.encode_name for field in msgspec.structs.fields(form.Declaration)} <= said
+
+
+def test_every_key_stands_in_the_readme():
+    table = README.partition("### Your own provider")[2].partition("\n## ")[0]
+    structs = (
+        *(form.Declaration, form.Request, form.Guard, form.Period, form.Balance, form.Overage, form.Identity),
+        *(form.Base, form.Param, form.LoginFile, form.Term),
+    )
+    names = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)}
+    assert {name for name in names if not re.search(rf"\b{name}\b", table)} == set()
+
+
+def read(text, document, now=AT, **more):
+    found = check.read(text, "acme.toml")
+    return answer.usage(answer.Answers(found, {"usage": document, **more}, now))
+
+
+def week(used, **more):
+    return UsagePeriod(name="Week", utilization=used, period_type=PeriodType.WEEKLY, **more)
+
+
+@pytest.mark.parametrize(
+    ("rule", "document", "used"),
+    [
+        ('percent = "a"', {"a": 12.5}, 12.5),
+        ('percent = "a"', {"a": "104"}, 104.0),
+        ('percent = "a"', {"a": -3}, 0.0),
+        ('percent_left = "a"', {"a": 30}, 70.0),
+        ('fraction = "a"', {"a": 0.131}, 13.1),
+        ('fraction_left = "a"', {"a": 0.9}, 10.0),
+        ('used = "a"\nlimit = "b"', {"a": 5, "b": "20"}, 25.0),
+        ('left = "a"\nlimit = "b"', {"a": 5, "b": 20}, 75.0),
+        ('left = "a"\nlimit = "b"', {"a": 25, "b": 20}, 0.0),
+        ('used = "a"\nleft = "b"', {"a": 5, "b": 15}, 25.0),
+        ('used = "a"\nlimit = ["b", "c"]', {"a": 5, "b": 15, "c": 5}, 25.0),
+        ('used = { path = "a", factor = 0.01 }\nlimit = "b"', {"a": 500, "b": 20}, 25.0),
+        ('used = "a[*].n"\nlimit = "b"', {"a": [{"n": 2}, {"n": 3}, {}], "b": 20}, 25.0),
+        ('used = "$1 | a"\nlimit = "b"'.replace("$1", "x"), {"a": "$1,000.00", "b": "$4,000"}, 25.0),
+    ],
+)
+def test_a_percentage_is_found_in_each_form(rule, document, used):
+    assert read(START + f"{WEEK}{rule}\n", document) == Usage(periods=(week(used),))
+
+
+@pytest.mark.parametrize(
+    ("rule", "document"),
+    [
+        ('percent = "a"', {}),
+        ('percent = "a"', {"a": None}),
+        ('percent = "a"', {"a": ""}),
+        ('used = "a"\nlimit = "b"', {"a": 5}),
+        ('used = "a"\nlimit = "b"', {"a": 5, "b": 0}),
+        ('used = "a[*].n"\nlimit = "b"', {"a": [{}], "b": 20}),
+    ],
+)
+def test_what_is_not_there_is_no_window_and_an_answer_without_any_is_refused(rule, document):
+    text = START + f"{WEEK}{rule}\n"
+    with pytest.raises(ValueError, match="nothing of what is read is there: a"):
+        read(text, document)
+    assert read(text + '[[balance]]\namount = "left"', {**document, "left": 3}) == Usage(balance=Balance(Decimal(3)))
+
+
+@pytest.mark.parametrize("value", [True, {"a": 1}, [1], "many", "NaN", 1e400])
+def test_a_value_of_another_kind_is_an_error_that_names_its_place(value):
+    with pytest.raises(ValueError, match=r"week\.used: "):
+        read(START + PERIOD, {"week": {"used": value}})
+
+
+def test_a_window_without_a_limit_is_no_window_and_no_error():
+    text = START + WEEK + 'used = "u"\nlimit = "l"\nunlimited = "free"\nno_limit = [99]\n'
+    assert read(text, {"u": 5, "l": 10, "free": True}) == Usage()
+    assert read(text, {"u": 5, "l": 99}) == Usage()
+    assert read(text, {"u": 5, "l": 10, "free": False}) == Usage(periods=(week(50.0),))
+
+
+def test_each_element_of_a_list_or_map_is_a_window():
+    text = START + (
+        '[[period]]\neach = "all[*].groups[*]"\nname = "{key}"\ntype_from = "w"\ntypes = { "5h" = "session" }\n'
+        'type = "monthly"\nused = "$.spent.{key}"\nlimit = "max"\nreset = "at"\n'
+    )
+    document = {
+        "all": {"x": {"groups": {"a": {"max": 10, "w": "5h", "at": "2026-09-14T13:00:00Z"}, "b": {"max": 20}}}},
+        "spent": {"a": 1, "b": 5},
+    }
+    first = UsagePeriod(
+        name="x/a",
+        utilization=10.0,
+        period_type=PeriodType.SESSION,
+        resets_at=datetime(2026, 9, 14, 13, tzinfo=UTC),
+    )
+    assert read(text, document).periods == (
+        first,
+        UsagePeriod(name="x/b", utilization=25.0, period_type=PeriodType.MONTHLY),
+    )
+
+
+def test_an_element_of_a_kind_that_nobody_named_is_an_error():
+    text = START + '[[period]]\neach = "a[*]"\nname = "x"\npercent = "p"\ntype_from = "w"\ntypes = { "5h" = "session" }'
+    with pytest.raises(ValueError, match="w: '3h' is none of 5h"):
+        read(text, {"a": [{"w": "3h", "p": 1}]})
+
+
+def test_more_elements_than_a_person_has_are_refused():
+    text = START + '[[period]]\neach = "a[*]"\nname = "x"\ntype = "daily"\npercent = "p"\n'
+    with pytest.raises(ValueError, match="more than 1000"):
+        read(text, {"a": [{"p": 1}] * 1001})
+
+
+@pytest.mark.parametrize(
+    ("rule", "document", "resets_at"),
+    [
+        ('reset = "at"', {"at": "2026-09-18T10:11:12.123456789Z"}, datetime(2026, 9, 18, 10, 11, 12, 123456, UTC)),
+        ('reset = "at"', {"at": 1789430400}, datetime(2026, 9, 15, tzinfo=UTC)),
+        ('reset = "at"', {"at": "1789430400000"}, datetime(2026, 9, 15, tzinfo=UTC)),
+        ('reset = "at"', {"at": "2026-09-14T11:59:59Z"}, None),
+        ('reset = "at"', {"at": 0}, None),
+        ('reset = "at"', {}, None),
+        ('reset_at = "utc-day"', {}, datetime(2026, 9, 15, tzinfo=UTC)),
+        ('reset_at = "utc-month"', {}, datetime(2026, 10, 1, tzinfo=UTC)),
+        ('reset_at = "day:America/Chicago"', {}, datetime(2026, 9, 15, 5, tzinfo=UTC)),
+    ],
+)
+def test_a_reset_is_read_or_reckoned(rule, document, resets_at):
+    found = read(START + PERIOD + rule, {"week": {"used": 5}, **document})
+    assert found.periods == (week(5.0, resets_at=resets_at),)
+
+
+def test_the_midnight_of_a_zone_follows_its_summer_time():
+    assert answer.next_start("day:America/Chicago", datetime(2026, 11, 1, 12, tzinfo=UTC)) == datetime(
+        2026, 11, 2, 6, tzinfo=UTC
+    )
+    last = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
+    assert answer.next_start("utc-month", last) == datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def test_money_is_exact_and_several_currencies_are_not_added_up():
+    text = START + '[overage]\nused = [{ path = "r[*].units" }, { path = "r[*].nanos", factor = 1e-9 }]\n'
+    text += 'limit = "l"\ncurrency_from = "r[*].unit"\n'
+    rows = [{"units": "2", "nanos": 415000000, "unit": "usd"}, {"units": "0", "nanos": 5, "unit": "USD"}]
+    assert read(text, {"r": rows, "l": 0}) == Usage(overage=OverageUsage(used=Decimal("2.415000005"), currency="USD"))
+    assert read(text, {"r": []}) == Usage(overage=OverageUsage(used=Decimal(0)))
+    with pytest.raises(ValueError, match="EUR and USD cannot be added up"):
+        read(text, {"r": [*rows, {"units": 1, "unit": "EUR"}]})
+
+
+def test_a_plan_has_its_own_name():
+    text = START + BALANCE + '[identity]\nplan = "tier"\nplans = { tier_49 = "Pro" }\nemail = "mail"\n'
+    assert read(text, {"left": 1, "tier": "tier_49", "mail": "a@b.example"}).identity == ProviderIdentity(
+        plan="Pro", email="a@b.example"
+    )
+    assert read(text, {"left": 1, "tier": "big_one"}).identity == ProviderIdentity(plan="big one")
+    assert read(text, {"left": 1}).identity is None
+
+
+def test_paths_begin_at_the_root_of_their_request():
+    text = REQUESTS + 'root = "[0].new | [0].old"\n' + BALANCE + 'currency_from = "$[0].unit"'
+    assert read(text, [{"old": {"left": 4}, "unit": "eur"}]) == Usage(balance=Balance(Decimal(4), "EUR"))
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "text"),
+    [
+        ("now", "iso", "2026-09-14T12:00:00Z"),
+        ("month_start", "epoch", "1788220800"),
+        ("month_end", "date", "2026-10-01"),
+        ("day_start", "ms", "1789344000000"),
+        ("days_ago_30", "text", "2026-08-15 00:00:00"),
+    ],
+)
+def test_instants_are_written_as_asked(name, form, text):
+    assert asking.time_text(name, form, AT) == text
+
+
+@pytest.mark.parametrize("text", ['"Bearer k"', " k ", "'k'", "Authorization: Bearer k", "bearer  k"])
+def test_what_is_pasted_along_with_a_key_is_taken_off(text):
+    assert asking.clean_key(text) == "k"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcx"), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_whatever_is_answered_is_read_or_refused_by_name(document):
+    text = START + (
+        '[[period]]\neach = "a[*] | b"\nname = "{key}"\nname_from = "c"\ntype = "daily"\nused = "b"\n'
+        'limit = ["c", "x[0]"]\nreset = "a"\n[[balance]]\namount = "a[*].b"\ncurrency_from = "x"\n'
+        '[identity]\nplan = "c"\n'
+    )
+    try:
+        found = read(text, document)
+    except ValueError:
+        return
+    assert all(period.utilization >= 0 for period in found.periods)
+
+
+@pytest.mark.parametrize("path", sorted(providers.HERE.glob("*.toml")), ids=lambda path: path.stem)
+def test_each_declaration_of_ours_is_right(path):
+    assert declared.read(path).name
+
+
+def test_a_path_is_none_or_leads_to_what_it_says():
+    document = {"a": {"b": [{"c": 1, "u": "EUR"}, {"c": 2, "u": True}]}, "x.y": 3}
+    assert pick.first("a.b[u=true].c", document) == 2
+    assert pick.first('"x.y"', document) == 3
+    assert pick.first("a.b[-1].c", document) == 2
+    assert pick.first("a.b[5].c | a.b[0].u", document) == "EUR"
+    assert pick.places("a.b[*].c", document) == [pick.Place(1, ("1",)), pick.Place(2, ("2",))]
+    assert pick.places("a.z[*]", document) is None
+
+
+TEN_LINES = re.search(r"((?: {4}.*\n|\n)+)", README.partition("### Your own provider")[2].partition("is):\n")[2])
+
+
+@pytest.fixture
+def acme(config_dir):
+    """The README's file, its address that of a server on this machine; what the server was asked."""
+    asked = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers["authorization"]))
+            body = json.dumps({"five_hour": {"used": 41.5, "resets_at": "2099-01-01T00:00:00Z"}}).encode()
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format, *args):
+            """Nothing on stderr, which the tests read."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert TEN_LINES
+        text = textwrap.dedent(TEN_LINES[1])
+        (config_dir / "providers.d").mkdir(mode=0o700, parents=True)
+        path = config_dir / "providers.d" / "acme.toml"
+        path.write_text(text.replace("https://api.acme.example", f"http://127.0.0.1:{server.server_port}"))
+        yield path, asked
+        server.shutdown()
+
+
+def test_the_ten_lines_of_the_readme_are_a_provider(acme, vibeusage):
+    path, asked = acme
+    assert len([line for line in path.read_text().splitlines() if line.strip()]) <= 10
+    shown = vibeusage("acme", "--json", env={"ACME_API_KEY": "invented-key"})
+    assert shown.returncode == 0, shown.stderr
+    (period,) = json.loads(shown.stdout)["periods"]
+    assert (period["name"], period["utilization"], period["period_type"]) == ("Session (5h)", 41.5, "session")
+    assert asked == [("/v2/usage", "Bearer invented-key")]
+    assert b"41.5%" in vibeusage("line", "plain").stdout
+
+
+def test_a_mistake_in_a_file_is_told_and_keeps_no_other_provider_from_answering(acme, vibeusage):
+    path, asked = acme
+    (path.parent / "broken.toml").write_text('name = "Broken"\nurll = "https://a.example"\n')
+    (path.parent / "claude.toml").write_text(path.read_text())  # none takes the place of one of ours
+    both = vibeusage("refresh", "--json", env={"ACME_API_KEY": "invented-key"})
+    outcomes = {one["provider_id"]: one for one in json.loads(both.stdout)["outcomes"]}
+    assert outcomes["acme"]["success"]
+    told = outcomes["broken"]["error"]
+    assert told["category"] == "configuration"
+    assert told["message"] == f"{path.parent}/broken.toml: urll is not a key"
+    assert told["hint"] == "did you mean url?"
+    assert len(asked) == 1
