@@ -54,7 +54,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Case:
-    """`files` are written below HOME, each a document or a text; `error` is (category, a part of its sentence).
+    """`files` are written below HOME, each a document, a text or bytes; `error` is (category, a part of its sentence).
 
     `source` is the strategy that has to answer.
     """
@@ -93,7 +93,8 @@ def settle(provider_id: str, case: Case, home: Path) -> None:
     for name, content in case.files.items():
         path = home / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        text = content if isinstance(content, str | bytes) else json.dumps(content)
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
         path.chmod(0o600)
 
 

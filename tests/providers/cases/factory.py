@@ -21,7 +21,7 @@ CLIENT = {
 }
 KEY = "fk-invented-key-0001"
 ENV = {"FACTORY_API_KEY": KEY}
-STORED = {"config/credentials/factory/apikey.json": {"access_token": KEY, "owner": "invented"}}
+STORED = {"../config/credentials/factory/apikey.json": {"access_token": KEY, "owner": "invented"}}
 JUNK = Answer(body=b"<html>blocked</html>", status=403, headers={"content-type": "text/html"})
 NO_ME = Answer(status=500, json={}, headers={"retry-after": "5"})
 
@@ -116,6 +116,7 @@ CASES = (
         environ=ENV,
         files=sealed(DROID),
     ),
+    Case("a key of our own", asks(KEY, "limits.json"), usage=GOOD, source="api_key", files=STORED),
     Case(
         "a key in droid's .env",
         asks(KEY, "limits.json"),
