@@ -8,7 +8,7 @@ limit below 1 is none. A quota has no reset: it is told as a daily one.
 
 Many projects have no such data, which is no error. Quotas of a rate (requests a minute) are left out: their
 usage is told per method and names no limit. What was spent is in no answer of Monitoring: of the tools that name
-Vertex in their logs, `vibeusage report` tells it by route; the bill itself only Google's console.
+Vertex in their logs, `vibeusage report providers` tells it by route; the bill itself only Google's console.
 """
 
 from datetime import datetime, timedelta
