@@ -19,6 +19,7 @@ from vibeusage.errors import StrategyError
 from vibeusage.gate import after_success
 from vibeusage.models import Usage, UsagePeriod, UsageSnapshot
 from vibeusage.providers import (
+    augment,
     claude_text,
     claude_usage,
     claude_web,
@@ -36,6 +37,7 @@ NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
 KNOWN = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError, StrategyError)
 
 PARSERS: dict[str, Callable[[bytes], Any]] = {
+    "augment/credits*": augment.parse_credits,
     "claude/usage*": lambda body: claude_usage.parse_usage(body, NOW),
     "claude/text-*": lambda body: claude_text.parse_text(body, NOW),
     "claude/web-account": lambda body: claude_web._identity(body, "org"),
