@@ -13,7 +13,7 @@ import pytest
 from vibeusage import accounts, cache, config, credentials, gate, idle, providers, vault
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, StorageError, Unavailable
 from vibeusage.models import FetchAttempt, FetchError, PeriodType, Usage, UsagePeriod
-from vibeusage.providers.spec import Env, Func, Provider, Read
+from vibeusage.providers.spec import Command, Env, Func, Provider, Read
 from vibeusage.refresh import refresh
 
 WEEK = Usage(periods=(UsagePeriod(name="Weekly", utilization=42.0, period_type=PeriodType.WEEKLY),))
@@ -171,6 +171,15 @@ def test_a_partial_source_leaves_what_it_does_not_know(ask):
         "Weekly": (50.0, "sessions"),
         "Daily": (5.0, "oauth"),
     }
+
+
+@pytest.mark.parametrize(("is_whole", "left"), [(False, ["Weekly", "Daily"]), (True, ["Weekly"])])
+def test_a_window_is_gone_that_a_program_which_tells_all_there_is_does_not_tell(is_whole, left, ask):
+    day = UsagePeriod(name="Daily", utilization=5.0, period_type=PeriodType.DAILY)
+    ask(acme(func("oauth", Usage(periods=(*WEEK.periods, day)))))
+    program = Command(name="cli", argv=("true",), parse=lambda out, ctx: WEEK, is_whole=is_whole)
+    outcome = ask(acme(program))["acme"]
+    assert [period.name for period in (outcome.snapshot.periods if outcome.snapshot else ())] == left
 
 
 def test_numbers_of_a_second_login_outlive_a_round_in_which_nobody_answers(ask, monkeypatch):

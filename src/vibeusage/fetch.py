@@ -212,7 +212,8 @@ class Asking:
             identity=usage.identity,
         )
         mine = _whose(self.ctx, one.login) or self.owner
-        is_partial = _is_local(one.strategy) or isinstance(one.strategy, Command)  # what a program prints lacks money
+        lacks = isinstance(one.strategy, Command) and not one.strategy.is_whole  # what a program prints lacks money
+        is_partial = _is_local(one.strategy) or lacks
         return Round(snapshot, None, self._in_order(), self.gate, mine, is_partial=is_partial)
 
     def failed(self, error: VibeusageError) -> Round:

@@ -181,7 +181,7 @@ PROVIDER = Provider(
     dashboard_url="https://app.augmentcode.com/account/subscription",
     login_hint=HINT,
     strategies=(
-        Command(name="cli", argv=("auggie", "account", "status"), parse=parse_text),
+        Command(name="cli", argv=("auggie", "account", "status"), parse=parse_text, is_whole=True),
         Func(
             name="web",
             fetch=fetch_web,

@@ -109,12 +109,14 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A program of the vendor that prints its usage; its own login is its own business.
 
-    `parse` takes stdout and the time of asking (aware UTC).
+    `parse` takes stdout and the time of asking (aware UTC). `is_whole`: it leaves nothing out that others tell,
+    so that a window which is not there any more is gone.
     """
 
     name: str
     argv: tuple[str, ...]
     parse: "Callable[[bytes, Context], Usage]"
+    is_whole: bool = False
 
 
 class Func(msgspec.Struct, frozen=True, kw_only=True):
