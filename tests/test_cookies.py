@@ -1,7 +1,6 @@
 """Known from: the sources of Chromium, Firefox and yt-dlp; every database here is a real one, made by SQLite."""
 
 import contextlib
-import hashlib
 import os
 import sqlite3
 import stat
@@ -11,22 +10,19 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jars import CHROME, FIREFOX, VALUE, chromium, crumb, database, firefox, seal
 
-from vibeusage import cookiejars, cookies, errors, files
+from vibeusage import browsers, cookiejars, cookies, errors, files
+from vibeusage.settings import BrowserName
 
 NOW = datetime(2026, 5, 2, 12, tzinfo=UTC)
 LATER, BEFORE = NOW.timestamp() + 60, NOW.timestamp() - 1
-VALUE = "made-up-value-1"
-CHROME, FIREFOX, SAFARI = (
-    ".config/google-chrome/Default/Cookies",
-    ".mozilla/firefox/a.default/cookies.sqlite",
-    "Library/Cookies/Cookies.binarycookies",
-)
+SAFARI = "Library/Cookies/Cookies.binarycookies"
 quick = settings(
     max_examples=40, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -42,54 +38,6 @@ def look(home):
         return cookies.find(browser, domains, names, now=NOW, home=home, environ=environ or {}, secret=secret)
 
     return find
-
-
-def seal(value, *, host="cursor.com", prefix=b"v10", password=b"peanuts", rounds=1, schema=24):
-    text = (hashlib.sha256(host.encode()).digest() if schema >= 24 else b"") + value.encode()
-    size = 16 - len(text) % 16
-    key = hashlib.pbkdf2_hmac("sha1", password, b"saltysalt", rounds, 16)
-    encryptor = Cipher(algorithms.AES(key), modes.CBC(b" " * 16)).encryptor()
-    return prefix + encryptor.update(text + bytes([size]) * size) + encryptor.finalize()
-
-
-def crumb(value=VALUE, *, host="cursor.com", name="session", expires=LATER, container="", used=0):
-    return (host, name, value, expires, container, used)
-
-
-def database(path, script, changed_at=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.executescript(script)
-    if changed_at:
-        os.utime(path, (changed_at, changed_at))
-
-
-def insert(connection, table, rows):
-    connection.executemany(f"INSERT INTO {table} VALUES ({','.join('?' * len(rows[0]))})", rows)
-
-
-def firefox(path, *crumbs, version=16, changed_at=None):
-    columns = "host TEXT, name TEXT, value TEXT, expiry INTEGER, originAttributes TEXT NOT NULL, lastAccessed INTEGER"
-    database(path, f"PRAGMA user_version = {version}; CREATE TABLE moz_cookies ({columns});")
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        scale = 1000 if version >= 16 else 1
-        rows = [(host, name, value, int(end * scale), where, used) for host, name, value, end, where, used in crumbs]
-        insert(connection, "moz_cookies", rows)
-    if changed_at:
-        os.utime(path, (changed_at, changed_at))
-
-
-def chromium(path, *crumbs, schema=24, changed_at=None):
-    columns = "host_key TEXT, name TEXT, value TEXT, encrypted_value BLOB, expires_utc INTEGER, last_access_utc INTEGER"
-    script = f"CREATE TABLE meta (key TEXT, value TEXT); INSERT INTO meta VALUES ('version', '{schema}');"
-    database(path, f"{script} CREATE TABLE cookies ({columns}, top_frame_site_key TEXT);")
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        for host, name, value, end, where, used in crumbs:
-            plain, sealed = ("", value) if isinstance(value, bytes) else (value, b"")
-            expires = int((end + 11_644_473_600) * 1_000_000) if end else 0
-            insert(connection, "cookies", [(host, name, plain, sealed, expires, used, where)])
-    if changed_at:
-        os.utime(path, (changed_at, changed_at))
 
 
 def binarycookies(*pages):
@@ -151,6 +99,9 @@ MAKERS = [
         ),
         pytest.param("vivaldi", ".config/vivaldi/Default/Cookies", chromium, id="vivaldi"),
         pytest.param("arc", "Library/Application Support/Arc/User Data/user-1/Cookies", chromium, id="arc"),
+        pytest.param("dia", "Library/Application Support/Dia/User Data/Default/Cookies", chromium, id="dia"),
+        pytest.param("comet", "Library/Application Support/Comet/Profile 1/Cookies", chromium, id="comet"),
+        pytest.param("helium", "Library/Application Support/net.imput.helium/Default/Cookies", chromium, id="helium"),
         pytest.param("opera", ".config/opera/Cookies", chromium, id="opera, no profile folder"),
         pytest.param(
             "safari",
@@ -164,6 +115,10 @@ def test_each_browser_is_read_where_it_keeps_its_cookies(home, look, browser, pl
     assert look(browser) == {}
     make(home / place, crumb(), crumb("b", name="other"))
     assert look(browser) == {"session": VALUE}
+
+
+def test_the_settings_know_the_same_browsers():
+    assert get_args(BrowserName) == browsers.BROWSERS
 
 
 def test_a_moved_configuration_folder_is_followed(home, look, tmp_path):
@@ -379,6 +334,34 @@ def test_a_damaged_file_is_an_error_unless_another_profile_answers(home, look, b
     make(home / other[browser], crumb("second"))
     os.utime(home / place, (LATER, LATER + 10**9))  # the damaged one is looked at first
     assert look(browser) == {"session": "second"}
+
+
+def test_a_copy_that_a_killed_reader_has_left_is_removed_by_the_next(home, look, tmp_path, monkeypatch):
+    firefox(home / FIREFOX, crumb())
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    old, new, other = (tmp_path / name for name in ("vibeusage-cookies-old", "vibeusage-cookies-new", "other"))
+    for folder in (old, new, other):
+        folder.mkdir()
+        (folder / "copy").touch()
+    for folder in (old, other):
+        os.utime(folder, (100, 100))
+    assert look("firefox") == {"session": VALUE}
+    assert [folder.exists() for folder in (old, new, other)] == [False, True, True]
+
+
+NEWER = [
+    ("firefox", FIREFOX, {"version": 18}, "form 18, .* up to 17"),
+    ("chrome", CHROME, {"schema": 25}, "form 25, .* up to 24"),
+]
+
+
+@pytest.mark.parametrize(("browser", "place", "form", "said"), NEWER)
+def test_a_newer_form_is_not_guessed_at(home, look, browser, place, form, said):
+    make = firefox if browser == "firefox" else chromium
+    make(home / place, crumb(), **form)
+    with pytest.raises(errors.ShapeError, match=f"{browser} keeps its cookies in {said}") as caught:
+        look(browser)
+    assert caught.value.hint == "a newer vibeusage may know it; until then paste the cookie"
 
 
 @pytest.mark.parametrize(("browser", "place", "make"), MAKERS[:2])
@@ -662,7 +645,10 @@ def test_the_keychain_is_asked_by_apples_own_tool_and_not_over_ssh(tmp_path, too
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
     monkeypatch.setattr(cookies, "SECURITY", str(tool("security", "echo made-up==")))
     assert cookies.keychain_password("Chrome") == b"made-up=="
-    assert (tmp_path / "args").read_text() == "find-generic-password -s Chrome Safe Storage -a Chrome -w\n"
+    assert cookies.keychain_password("Helium") == b"made-up=="
+    asked = "find-generic-password -s {} -a {} -w\n"
+    named = [asked.format("Chrome Safe Storage", "Chrome"), asked.format("Helium Storage Key", "Helium")]
+    assert (tmp_path / "args").read_text() == "".join(named)
     monkeypatch.setenv("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22")
     assert cookies.keychain_password("Chrome") is None
 

@@ -1,94 +1,31 @@
-"""The files in which browsers keep cookies, and the three forms they have: Firefox, Chromium, Safari.
+"""The files in which browsers keep cookies, in the three forms they have: Firefox, Chromium, Safari.
 
 Nothing of a browser is written to or locked: its database is copied, with the logs beside it, into a
-private folder that is gone afterwards, and the copy is opened. Places and forms were read in the sources
-of Chromium, Firefox and yt-dlp.
+private folder that is gone afterwards, and the copy is opened. The forms were read in the sources of
+Chromium, Firefox and yt-dlp, and seen in what Firefox 153 and Chromium 156 write.
 """
 
-import configparser
 import contextlib
 import math
 import os
+import shutil
 import sqlite3
 import struct
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Mapping
+import time
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vibeusage import files
+from vibeusage import browsers, files
 from vibeusage.errors import Forbidden, ShapeError, Unavailable, VibeusageError
 
 MAX_BYTES = 64 << 20
 UNIX_AT_1601_S, UNIX_AT_2001_S = -11_644_473_600, 978_307_200
 PASTE = "paste the cookie instead, or log in with Firefox"
-
-# folders below home, native ones first; `.config` stands for XDG_CONFIG_HOME, `Library` for macOS
-_PLACES: dict[str, tuple[str, ...]] = {
-    "firefox": (
-        ".mozilla/firefox",
-        ".config/mozilla/firefox",
-        "snap/firefox/common/.mozilla/firefox",
-        "snap/firefox/common/.config/mozilla/firefox",
-        ".var/app/org.mozilla.firefox/.mozilla/firefox",
-        ".var/app/org.mozilla.firefox/config/mozilla/firefox",
-        "Library/Application Support/Firefox",
-    ),
-    "zen": (
-        ".zen",
-        ".config/zen",
-        ".var/app/app.zen_browser.zen/.zen",
-        ".var/app/app.zen_browser.zen/config/zen",
-        "Library/Application Support/zen",
-    ),
-    "librewolf": (
-        ".librewolf",
-        ".config/librewolf/librewolf",
-        ".var/app/io.gitlab.librewolf-community/.librewolf",
-        ".var/app/io.gitlab.librewolf-community/config/librewolf/librewolf",
-        "Library/Application Support/librewolf",
-    ),
-    "chrome": (
-        ".config/google-chrome",
-        ".config/google-chrome-beta",
-        ".var/app/com.google.Chrome/config/google-chrome",
-        "Library/Application Support/Google/Chrome",
-    ),
-    "chromium": (
-        ".config/chromium",
-        "snap/chromium/common/chromium",
-        ".var/app/org.chromium.Chromium/config/chromium",
-        "Library/Application Support/Chromium",
-    ),
-    "brave": (
-        ".config/BraveSoftware/Brave-Browser",
-        "snap/brave/current/.config/BraveSoftware/Brave-Browser",
-        ".var/app/com.brave.Browser/config/BraveSoftware/Brave-Browser",
-        "Library/Application Support/BraveSoftware/Brave-Browser",
-    ),
-    "edge": (
-        ".config/microsoft-edge",
-        ".var/app/com.microsoft.Edge/config/microsoft-edge",
-        "Library/Application Support/Microsoft Edge",
-    ),
-    "vivaldi": (
-        ".config/vivaldi",
-        ".var/app/com.vivaldi.Vivaldi/config/vivaldi",
-        "Library/Application Support/Vivaldi",
-    ),
-    "arc": ("Library/Application Support/Arc/User Data",),
-    "opera": (
-        ".config/opera",
-        ".var/app/com.opera.Opera/config/opera",
-        "Library/Application Support/com.operasoftware.Opera",
-    ),
-    "safari": (
-        "Library/Containers/com.apple.Safari/Data/Library",
-        "Library",
-    ),
-}
-_CHROMIUM = ("chrome", "chromium", "brave", "edge", "vivaldi", "arc", "opera")
-BROWSERS: tuple[str, ...] = tuple(_PLACES)
+# a step of these once gave the same columns another meaning: what is newer is not guessed at
+NEWEST_FIREFOX, NEWEST_CHROMIUM = 17, 24
+COPY = "vibeusage-cookies-"
 
 
 @dataclass(frozen=True)
@@ -103,76 +40,19 @@ class Cookie:
     schema: int = 0
 
 
-def stores(browser: str, home: Path, environ: Mapping[str, str]) -> list[Path]:
-    """The browser's cookie files, its default profile first where it names one, then by their last change."""
-    ranks: dict[Path, int] = {}
-    for place in _PLACES[browser]:
-        config = environ.get("XDG_CONFIG_HOME", "")
-        moved = place.startswith(".config/") and os.path.isabs(config)
-        root = Path(config, place.removeprefix(".config/")) if moved else home / place
-        if browser in _CHROMIUM:
-            ranks |= dict.fromkeys(_chromium_files(root), 0)
-        elif browser == "safari":
-            ranks |= dict.fromkeys(_safari_files(root), 0)
-        else:
-            ranks |= _firefox_files(root)
-    order = [(rank, changed, path) for path, rank in ranks.items() if (changed := _changed_at(path)) is not None]
-    return [path for _, _, path in sorted(order, reverse=True)]
-
-
-def _chromium_files(root: Path) -> Iterator[Path]:
-    for profile in (root, *root.glob("Default"), *root.glob("Profile *"), *root.glob("user-*")):
-        yield from (profile / "Cookies", profile / "Network" / "Cookies")
-
-
-def _safari_files(root: Path) -> Iterator[Path]:
-    yield root / "Cookies" / "Cookies.binarycookies"
-    yield from root.glob("WebKit/WebsiteDataStore/*/Cookies/Cookies.binarycookies")
-
-
-def _firefox_files(root: Path) -> dict[Path, int]:
-    """Each profile's database; 2 for the one an installation starts, 1 for the default of old, else 0."""
-    ini = configparser.RawConfigParser(strict=False, delimiters=("=",))
-    text = files.read_regular(Path(os.path.realpath(root / "profiles.ini")), limit=1 << 20) or b""
-    with contextlib.suppress(configparser.Error):
-        ini.read_string(text.decode("utf-8-sig", "replace"))
-    ranks = dict.fromkeys((*root.glob("*/cookies.sqlite"), *root.glob("Profiles/*/cookies.sqlite")), 0)
-    for name in ini.sections():
-        is_install = name.startswith("Install")
-        folder = ini[name].get("Default" if is_install else "Path", "").replace("\0", "")
-        path = root / folder / "cookies.sqlite"
-        rank = 2 if is_install else int(ini[name].get("Default") == "1")
-        if folder:
-            ranks[path] = max(rank, ranks.get(path, 0))
-    return ranks
-
-
-def _changed_at(path: Path) -> int | None:
-    """Nanoseconds; None for no such file, 0 for one behind a closed door: reading it last tells why."""
-    try:
-        state = _state(path)
-    except OSError:
-        return 0
-    return max(mtime_ns for _, mtime_ns, _ in state.values()) if "" in state else None
-
-
-def _state(path: Path) -> dict[str, tuple[int, int, int]]:
-    found = {}
-    for suffix in ("", "-wal", "-journal"):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            info = os.stat(f"{path}{suffix}")
-            found[suffix] = (info.st_ino, info.st_mtime_ns, info.st_size)
-    return found
-
-
 def read(browser: str, path: Path, names: tuple[str, ...]) -> list[Cookie]:
-    """The cookies `names` of every host, expired ones too; raises ShapeError for a damaged file."""
+    """The cookies `names` of every host, expired ones too; raises ShapeError for a damaged or a newer file."""
     try:
         if browser == "safari":
             return list(_safari_cookies(_parts(path)[""], names))
-        rows = _chromium_cookies if browser in _CHROMIUM else _firefox_cookies
+        rows = _chromium_cookies if browser in browsers.CHROMIUM else _firefox_cookies
         with _opened(path) as database:
             return list(rows(database, names))
+    except _Newer as exc:
+        raise ShapeError(
+            f"{browser} keeps its cookies in form {exc.found}, and we know those up to {exc.known} only: {path}",
+            hint="a newer vibeusage may know it; until then paste the cookie",
+        ) from exc
     except (sqlite3.Error, struct.error, ValueError) as exc:
         raise ShapeError(
             f"the cookies of {browser} in {path} are damaged, or of a form we do not know", hint=PASTE
@@ -181,11 +61,20 @@ def read(browser: str, path: Path, names: tuple[str, ...]) -> list[Cookie]:
         raise _unreadable(path) from exc
 
 
+class _Newer(Exception):
+    """A form of which nobody knows what it means."""
+
+    def __init__(self, found: int, known: int) -> None:
+        super().__init__(found, known)
+        self.found, self.known = found, known
+
+
 @contextlib.contextmanager
 def _opened(path: Path) -> Generator[sqlite3.Connection]:
     """A copy of the database; SQLite makes the copy's -shm anew out of its -wal."""
     parts = _parts(path)
-    with tempfile.TemporaryDirectory(prefix="vibeusage-") as folder:
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=COPY) as folder:
         for suffix, data in parts.items():
             files.write_private(Path(folder, f"copy{suffix}"), data)
         with contextlib.closing(sqlite3.connect(Path(folder, "copy"))) as database:
@@ -194,13 +83,23 @@ def _opened(path: Path) -> Generator[sqlite3.Connection]:
             yield database
 
 
+def _sweep() -> None:
+    """Remove the copies of readers that were killed."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(tempfile.gettempdir()):
+            if entry.name.startswith(COPY):
+                info = entry.stat(follow_symlinks=False)
+                if info.st_uid == os.geteuid() and time.time() - info.st_mtime > files.LEFTOVER_AGE_S:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+
+
 def _parts(path: Path) -> dict[str, bytes]:
     """The bytes of a file and of the logs beside it, by suffix, all of one moment."""
     path = Path(os.path.realpath(path))
     for _ in range(3):
-        before = _state(path)
+        before = browsers.state(path)
         parts = {suffix: files.read_regular(Path(f"{path}{suffix}"), limit=MAX_BYTES) for suffix in before}
-        if _state(path) != before or "" not in parts:
+        if browsers.state(path) != before or "" not in parts:
             continue
         whole = {suffix: data for suffix, data in parts.items() if data is not None}
         if whole.keys() != parts.keys():
@@ -225,6 +124,8 @@ def _unreadable(path: Path) -> VibeusageError:
 def _firefox_cookies(database: sqlite3.Connection, names: tuple[str, ...]) -> Iterator[Cookie]:
     """`expiry` is in milliseconds since version 16 (Firefox 142); other containers have originAttributes."""
     (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > NEWEST_FIREFOX:
+        raise _Newer(version, NEWEST_FIREFOX)
     sql = """SELECT CAST(host AS TEXT), CAST(name AS TEXT), CAST(value AS TEXT), ifnull(CAST(expiry AS INTEGER), 0),
         ifnull(originAttributes, '') = '', ifnull(CAST(lastAccessed AS INTEGER), 0)
         FROM moz_cookies WHERE host IS NOT NULL AND value != '' AND name IN """
@@ -234,7 +135,10 @@ def _firefox_cookies(database: sqlite3.Connection, names: tuple[str, ...]) -> It
 
 def _chromium_cookies(database: sqlite3.Connection, names: tuple[str, ...]) -> Iterator[Cookie]:
     """`expires_utc` is in microseconds since 1601, 0 for a session; partitioned cookies come second."""
-    schema = database.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'version'").fetchone()
+    found = database.execute("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'version'").fetchone()
+    schema = found[0] or 0 if found else 0
+    if schema > NEWEST_CHROMIUM:
+        raise _Newer(schema, NEWEST_CHROMIUM)
     columns = {name for _, name, *_ in database.execute("PRAGMA table_info(cookies)")}
     partition = "top_frame_site_key" if "top_frame_site_key" in columns else "''"
     sql = f"""SELECT CAST(host_key AS TEXT), CAST(name AS TEXT), ifnull(CAST(value AS TEXT), ''),
@@ -244,7 +148,7 @@ def _chromium_cookies(database: sqlite3.Connection, names: tuple[str, ...]) -> I
     for host, name, value, encrypted, expiry, is_plain, used in _select(database, sql, names):
         expires = expiry / 1e6 + UNIX_AT_1601_S if expiry else math.inf
         if value or encrypted:
-            yield Cookie(host, name, value or encrypted, expires, (is_plain, used), schema[0] or 0 if schema else 0)
+            yield Cookie(host, name, value or encrypted, expires, (is_plain, used), schema)
 
 
 def _select(database: sqlite3.Connection, sql: str, names: tuple[str, ...]) -> Iterable[tuple]:

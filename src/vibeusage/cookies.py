@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
-from vibeusage.cookiejars import BROWSERS, PASTE, Cookie, read, stores
+from vibeusage.browsers import BROWSERS, stores
+from vibeusage.cookiejars import PASTE, Cookie, read
 from vibeusage.errors import ConfigError, Forbidden, ShapeError, Unavailable
 
 Secret = Callable[[str], bytes | None]
@@ -30,6 +31,9 @@ _KEYS = {
     "edge": ("chromium", "Microsoft Edge"),
     "vivaldi": ("chrome", "Vivaldi"),
     "arc": ("", "Arc"),
+    "dia": ("", "Dia"),
+    "comet": ("", "Comet"),
+    "helium": ("", "Helium"),
     "opera": ("chromium", "Opera"),
 }
 
@@ -66,8 +70,9 @@ def find(
     return {}
 
 
-def platform_secret(application: str) -> bytes | None:
-    return keychain_password(application) if sys.platform == "darwin" else secret_service_password(application)
+def platform_secret(application: str, *, wait_s: float = SECRET_WAIT_S) -> bytes | None:
+    ask = keychain_password if sys.platform == "darwin" else secret_service_password
+    return ask(application, wait_s=wait_s)
 
 
 def secret_service_password(application: str, *, wait_s: float = SECRET_WAIT_S) -> bytes | None:
@@ -84,7 +89,7 @@ def keychain_password(application: str, *, wait_s: float = SECRET_WAIT_S) -> byt
     """The keychain's key for `application` (`Chrome`); None over SSH, where nobody sees the keychain ask."""
     if "SSH_CONNECTION" in os.environ:
         return None
-    service = f"{application} Safe Storage"
+    service = "Helium Storage Key" if application == "Helium" else f"{application} Safe Storage"
     return _ask(SECURITY, "find-generic-password", "-s", service, "-a", application, "-w", wait_s=wait_s)
 
 

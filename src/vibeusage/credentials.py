@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -142,7 +142,7 @@ def _look(place: Place, ctx: Context) -> Login | None:
         case Read():
             return place.find(ctx)
         case Cookie():
-            return _cookie(place, ctx)
+            return from_browser(place, ctx)
 
 
 def _stored(place: Stored, ctx: Context) -> Login | None:
@@ -176,12 +176,22 @@ def _in_file(place: JsonFile, ctx: Context) -> Login | None:
     return Login(token, str(path), is_ours=False, data=document)
 
 
-def _cookie(place: Cookie, ctx: Context) -> Login | None:
+def from_browser(place: Cookie, ctx: Context, secret: Callable[[str], bytes | None] | None = None) -> Login | None:
+    """The live cookie in the browser of the account; `secret` asks for the key of one that is encrypted.
+
+    Raises NotConfigured when only a person may open the keyring that has the key, else as `cookies.find`.
+    """
     from vibeusage import cookies  # sqlite3, and only where the user asked for it
+
+    def closed(application: str) -> bytes | None:
+        raise NotConfigured(
+            f"the key to the cookies of {browser} lies in the keyring, which nothing in the background opens",
+            hint=f"run `vibeusage refresh {ctx.id}`, or paste the cookie: `vibeusage auth {ctx.id}`",
+        )
 
     browser = ctx.options.browser or ""
     home = Path(ctx.environ.get("HOME", "~")).expanduser()
-    secret = cookies.platform_secret if ctx.foreground else lambda application: None
+    secret = secret or (cookies.platform_secret if ctx.foreground else closed)
     found = cookies.find(
         browser, place.domains, place.names, now=ctx.now, home=home, environ=ctx.environ, secret=secret
     )
