@@ -1,6 +1,9 @@
 """When the logs are looked at by themselves, and what that leaves in the cache."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from records.growing import grow
 from vibeusage import cache, cli, config, providers, table
 from vibeusage.config import Config
 from vibeusage.errors import StorageError
-from vibeusage.records import background, store
+from vibeusage.records import background, prepared, readers, store, sync
 from vibeusage.records.store import NAME
 from vibeusage.refresh import refresh
 from vibeusage.settings import RecordOptions
@@ -91,7 +94,7 @@ def test_where_nothing_is_new_only_the_due_time_is_written(tree, cache_dir, data
 
 
 def test_with_every_provider_read_on_command_nothing_is_due_ever(tree, cache_dir):
-    ids = {reader.id for reader in background.readers.every()}
+    ids = {reader.id for reader in readers.every()}
     settings = Config(records={name: RecordOptions(mode="manual") for name in ids})
     assert [background.run_if_due(settings, NOW + after) for after in (0, 10_000)] == [False, False]
     assert (calls(), cache.costs_due_at()) == (0, 9_999_999_999)
@@ -117,6 +120,60 @@ def test_a_locked_store_costs_neither_the_rows_nor_the_next_look(tree, cache_dir
     assert today(cache_dir) == [("*", 450_000), ("claude", 450_000)]
     background.run_if_due(Config(), NOW + 600)
     assert today(cache_dir) == [("*", 900_000), ("claude", 900_000)]
+
+
+def _sync() -> None:
+    sync.run(readers.every(), background.here())
+
+
+def _write(name: str, data: bytes) -> None:
+    path = Path(os.environ[name])
+    path.mkdir(exist_ok=True)
+    (path / ("prices.json" if "DATA" in name else "config.toml")).write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("change", "later_s", "is_anew"),
+    [
+        pytest.param(lambda tree: None, 6 * 3600, False, id="nothing"),
+        pytest.param(lambda tree: _sync(), 6 * 3600, False, id="a sync without news"),
+        pytest.param(lambda tree: (grow(tree, "2"), _sync()), 6 * 3600, True, id="a call"),
+        pytest.param(lambda tree: _write("VIBEUSAGE_CONFIG_DIR", b""), 6 * 3600, True, id="settings"),
+        pytest.param(lambda tree: _write("VIBEUSAGE_DATA_DIR", b"{}"), 6 * 3600, True, id="prices"),
+        pytest.param(lambda tree: None, 30 * 3600, True, id="another day"),
+        pytest.param(lambda tree: None, 0, True, id="a block that is active"),
+    ],
+)
+def test_rows_are_worked_out_anew_only_where_they_may_be_others(tree, cache_dir, monkeypatch, change, later_s, is_anew):
+    background.run_if_due(Config(), NOW)
+    background.store_costs(Config(), NOW + min(later_s, 6 * 3600))
+    before = (cache_dir / "costs.tsv").read_text().splitlines()
+    monkeypatch.setattr(prepared, "cost_rows", lambda settings, now: ["cost\tanew\n"])
+    change(tree)
+    background.store_costs(Config(), NOW + later_s)
+    after = (cache_dir / "costs.tsv").read_text().splitlines()
+    kept, rows = ([row for row in text if row.startswith("cost")] for text in (before, after))
+    assert (bool(kept), rows) == (True, ["cost\tanew"] if is_anew else kept)
+
+
+def test_rows_that_could_not_be_worked_out_are_tried_again(tree, cache_dir, data_dir):
+    background.run_if_due(Config(), NOW - 86_400)
+    known = (data_dir / NAME).read_bytes()
+    (data_dir / NAME).write_bytes(b"no database at all" * 1_000)
+    background.store_costs(Config(), NOW)
+    assert ("claude", 450_000) not in today(cache_dir)
+    (data_dir / NAME).write_bytes(known)
+    background.store_costs(Config(), NOW)
+    assert today(cache_dir) == [("*", 450_000), ("claude", 450_000)]
+
+
+def test_where_nothing_is_due_nothing_of_a_sync_is_imported(home):
+    background.run_if_due(Config(), NOW)
+    code = "import sys, time; from vibeusage import config; from vibeusage.records import background; "
+    code += f"assert not background.run_if_due(config.load(), {NOW} + 1); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"sqlite3", "vibeusage.accounts", "vibeusage.records.sync", "vibeusage.records.prepared"}
+    assert heavy & set(done.stdout.split()) == set()
 
 
 def test_a_store_that_cannot_be_read_leaves_the_rows_of_before(tree, cache_dir, data_dir):

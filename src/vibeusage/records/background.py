@@ -1,23 +1,38 @@
 """The part of the records that nobody waits for: what is new in the logs, and what the line shows of it.
 
-`<cache>/costs.tsv` holds the rows that `line.tsv` takes over. Its first row says when to look again, and rows of
-`due` say when at each provider's logs.
+`<cache>/costs.tsv` holds the rows that `line.tsv` takes over. Its first row says when to look again and what the rows
+were worked out from, and rows of `due` say when to look at each provider's logs.
+
+Every refresh asks whether something is due: what a sync takes is imported where one begins.
 """
 
 import contextlib
 import os
 import sys
+import time
+from binascii import crc32
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from vibeusage import accounts, cache, cachefiles, files, paths, table
+from vibeusage import cache, cachefiles, config, files, paths, table
 from vibeusage.config import Config
 from vibeusage.errors import ConfigError, StorageError
-from vibeusage.records import prepared, readers, sync
-from vibeusage.records.readers.spec import Places
 from vibeusage.settings import RecordOptions
 
+if TYPE_CHECKING:
+    from vibeusage.records.readers.spec import Places
+
 LOCK_WAIT_S = 5.0
+MOVING = ("block", "burn")  # change by the minute, and with the provider's own windows
+
+
+class _Noted(NamedTuple):
+    """{provider: when to look at its logs}, the line's rows and what they were worked out from, of the last time."""
+
+    due: dict[str, int]
+    rows: list[str]
+    basis: str
 
 
 def run_if_due(settings: Config, now: int) -> bool:
@@ -28,7 +43,9 @@ def run_if_due(settings: Config, now: int) -> bool:
     due_at = cache.costs_due_at()
     if due_at is not None and now < due_at <= now + _shortest_s(settings):  # later than that, a clock has jumped
         return False
-    known, noted = readers.every(), _stored()[0]
+    from vibeusage.records import readers, sync
+
+    known, noted = readers.every(), _noted().due
     due = {reader.id for reader in known if _is_due(options(settings, reader.id), noted.get(reader.id, 0), now)}
     try:
         if due:
@@ -43,15 +60,14 @@ def run_if_due(settings: Config, now: int) -> bool:
 def store_costs(settings: Config, now: int, synced: Collection[str] | None = None) -> None:
     """The rows of today, the month and the block, as a sync of these providers (all) has left them, into the line.
 
-    They stay as they were while the store cannot be read; what has not changed is not written. Raises StorageError.
+    What has not changed is not written. Raises StorageError.
     """
     path = paths.cache_dir() / "costs.tsv"
     with files.lock(paths.cache_dir() / "costs.lock", wait_s=LOCK_WAIT_S):  # older rows must not come last
-        noted, rows = _stored()
-        with contextlib.suppress(StorageError):
-            rows = prepared.cost_rows(settings, now)
-        due = _next_looks(settings, now, noted, synced)
-        head = table.row(table.COSTS_MAGIC, table.VERSION, min(due.values(), default=cachefiles.NEVER))
+        noted = _noted()
+        rows, basis = _rows(settings, now, noted)
+        due = _next_looks(settings, now, noted.due, synced)
+        head = table.row(table.COSTS_MAGIC, table.VERSION, min(due.values(), default=cachefiles.NEVER), basis)
         looks = [table.row("due", *each) for each in sorted(due.items())]
         data = "".join([head, *looks, *rows]).encode()
         if files.read_private(path) != data:
@@ -59,10 +75,44 @@ def store_costs(settings: Config, now: int, synced: Collection[str] | None = Non
     cache.compile_line(nobody_to_ask=_nobody_to_ask(settings))
 
 
+def _rows(settings: Config, now: int, noted: _Noted) -> tuple[list[str], str]:
+    """With their basis: those of before while nothing has changed, and while the store cannot be read."""
+    basis = _basis(now)
+    if basis == noted.basis and not any(row.split("\t")[2] in MOVING for row in noted.rows):
+        return noted.rows, basis
+    from vibeusage.records import prepared  # with prices and reports, as long as a sync that finds nothing
+
+    try:
+        return prepared.cost_rows(settings, now), basis
+    except StorageError:
+        return noted.rows, noted.basis
+
+
+def _basis(now: int) -> str:
+    """What tells whether rows that do not move may be others: the local day, the settings, the store and the prices."""
+    from vibeusage.records.store import NAME
+
+    data = paths.data_dir()
+    watched = [data / NAME, data / f"{NAME}-wal", data / "prices.json", Path(__file__).with_name("prices.json")]
+    said = (time.strftime("%F %z", time.localtime(now)), config.stamp(), [_stamp(path) for path in watched])
+    return f"{crc32(repr(said).encode()):08x}"
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """() also of an empty file: reading a store leaves an empty log beside it, and the next sync takes it away."""
+    try:
+        info = path.stat()
+    except OSError:
+        return ()
+    return (info.st_mtime_ns, info.st_size, info.st_ino) if info.st_size else ()
+
+
 def _next_looks(
     settings: Config, now: int, noted: dict[str, int], synced: Collection[str] | None
 ) -> dict[str, int]:
     """{provider: when its logs are to be looked at next}; what was never looked at is due."""
+    from vibeusage.records import readers
+
     found = {}
     for name in {reader.id for reader in readers.every()}:
         known = options(settings, name)
@@ -78,24 +128,28 @@ def _is_due(known: RecordOptions, due_at: int, now: int) -> bool:
     return known.mode != "manual" and not now < due_at <= now + known.interval_s
 
 
-def _stored() -> tuple[dict[str, int], list[str]]:
-    """{provider: when to look at its logs} and the line's rows, of the last time."""
+def _noted() -> _Noted:
     if cache.costs_due_at() is None:
-        return {}, []
+        return _Noted({}, [], "")
     text = (files.read_private(paths.cache_dir() / "costs.tsv") or b"").decode("utf-8", "replace")
     rows = [row.split("\t") for row in text.splitlines()]
     due = {row[1]: int(row[2][:12]) for row in rows if row[0] == "due" and len(row) == 3 and row[2].isdecimal()}
-    return due, ["\t".join(row) + "\n" for row in rows if row[0] == "cost"]
+    cost_rows = ["\t".join(row) + "\n" for row in rows if row[0] == "cost" and len(row) > 2]
+    return _Noted(due, cost_rows, rows[0][3] if len(rows[0]) > 3 else "")
 
 
 def _nobody_to_ask(settings: Config) -> bool:
     """As a refresh sees it: with every provider off, only the logs are a reason to start one."""
+    from vibeusage import accounts
+
     with contextlib.suppress(ConfigError):
         return not accounts.enabled(settings, os.environ)
     return False
 
 
-def here() -> Places:
+def here() -> "Places":
+    from vibeusage.records.readers.spec import Places
+
     return Places(environ=os.environ, home=Path.home(), platform=sys.platform)
 
 
