@@ -10,13 +10,15 @@ import contextlib
 import importlib
 import os
 import signal
-import subprocess
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from vibeusage.errors import ConfigError, StorageError
+
+if TYPE_CHECKING:
+    import subprocess
 
 SERVICE = "vibeusage"
 LIMIT_S = 3
@@ -72,6 +74,27 @@ def delete(account: str, kind: str, *, backend: str) -> bool:
     return _ask("delete", account, kind, backend=backend) is not None
 
 
+def of_another(service: str, account: str) -> bytes | None:
+    """What another program keeps under these names in the system's keyring; only where a person waits.
+
+    Asked by the system's own tool, to which macOS grants it for good. None without the tool, or an answer in time,
+    or over SSH and in CI, where nobody sees macOS ask.
+    """
+    command = ["secret-tool", "lookup", "service", service, "username", account]
+    if sys.platform == "darwin":
+        if {"SSH_CONNECTION", "SSH_TTY", "CI"} & os.environ.keys():
+            return None
+        command = ["/usr/bin/security", "find-generic-password", "-s", service, "-a", account, "-w"]
+    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    try:
+        done = subprocess.run(  # noqa: S603
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False, env=environment
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
 def _ask(action: str, account: str, kind: str, *, backend: str, value: str = "") -> str | None:
     if backend not in BACKENDS:
         raise ConfigError(f"{backend!r} is not a keyring backend", hint="one of " + ", ".join(BACKENDS))
@@ -88,6 +111,8 @@ def _ask(action: str, account: str, kind: str, *, backend: str, value: str = "")
 
 def _run(request: bytes) -> bytes:
     """What the child answers to `request`; after the limit its whole process group is killed."""
+    import subprocess  # most runs open no keyring
+
     command = [sys.executable, "-P", "-m", "vibeusage.keystore"]
     environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
     pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
@@ -107,7 +132,7 @@ def _run(request: bytes) -> bytes:
                 _kill(child)
 
 
-def _kill(child: subprocess.Popen) -> None:
+def _kill(child: "subprocess.Popen") -> None:
     if sys.platform == "win32":
         child.kill()
         return

@@ -4,7 +4,6 @@ What a person reads about a key stands in the last `Meta` of its type: title = w
 is allowed, examples = a value that works, extra["problem"] = a further check: value -> problem or "".
 """
 
-import difflib
 import shlex
 import tomllib
 from typing import Annotated, Any, get_args, get_origin
@@ -131,7 +130,7 @@ def _check_table(root: type[msgspec.Struct], path: Key, table: dict, where: str)
 
 def _unknown(root: type[msgspec.Struct], path: Key, known: list[str], where: str) -> ConfigError:
     name = path[-1][:60]
-    near = [(*path[:-1], match) for match in difflib.get_close_matches(name, known, n=1)] or _elsewhere(root, name)
+    near = [(*path[:-1], match) for match in _close(name, known)] or _elsewhere(root, name)
     table = f"[{named(path[:-1])}]" if len(path) > 1 else "the file"
     hint = f"did you mean {named(near[0])}?" if near else f"{table} knows {', '.join(known)}"
     if where:
@@ -145,8 +144,14 @@ def _elsewhere(root: type[msgspec.Struct], name: str) -> list[Key]:
     tables = {field.encode_name: field.type for field in msgspec.structs.fields(root)}
     structs = {table: kind for table, kind in tables.items() if is_table(kind) and get_origin(kind) is not dict}
     inner = {(table, key) for table, kind in structs.items() for key in leaves(kind)}
-    close = difflib.get_close_matches(name, [key for _, key in inner], n=1)
+    close = _close(name, [key for _, key in inner])
     return sorted(path for path in inner if path[1] in close)
+
+
+def _close(name: str, known: list[str]) -> list[str]:
+    import difflib  # for a mistake only, and every command loads this module
+
+    return difflib.get_close_matches(name, known, n=1)
 
 
 def _given(kind: Any) -> Any:

@@ -4,7 +4,6 @@ No TOML writer of its own: `tomllib` says where a statement ends (the shortest r
 whether an edit did what it should. An edit that cannot be proved right this way is None, never a guess.
 """
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator
@@ -45,6 +44,8 @@ def literal(value: Any) -> str:
     """One value on one line; JSON's escapes are TOML's, but for DEL."""
     match value:
         case str():
+            import json  # for a mistake or a change only, and every command loads this module
+
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
         case bool():
             return "true" if value else "false"

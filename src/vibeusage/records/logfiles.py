@@ -4,12 +4,9 @@ Only regular files below a root are read, none behind a link; nothing is written
 """
 
 import contextlib
-import hashlib
 import os
-import shutil
 import sqlite3
 import stat
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -121,6 +118,8 @@ def has_grown_only(fd: int, known: SourceFile, seen: Seen, parser: int) -> bool:
 
 def marks(fd: int, offset: int) -> tuple[bytes, bytes]:
     """Hashes of a file's beginning and of the bytes before `offset`."""
+    import hashlib  # for files that have grown; there most often are none
+
     start = max(0, offset - TAIL)
     parts = (os.pread(fd, min(HEAD, offset), 0), os.pread(fd, offset - start, start))
     head, tail = (hashlib.blake2b(part, digest_size=8).digest() for part in parts)
@@ -197,6 +196,8 @@ def database(path: str, beside: Path) -> Generator[tuple[sqlite3.Connection, Cal
         with _connected(address) as connection:
             yield connection, lambda: _moment(path) == before
         return
+    import tempfile  # only a database that is in use is copied
+
     with tempfile.TemporaryDirectory(prefix=COPY_PREFIX, dir=beside) as folder:
         copy = Path(folder, "copy")
         _copy_of_one_moment(path, copy)
@@ -238,11 +239,16 @@ def _copy_of_one_moment(path: str, copy: Path) -> None:
 
 
 def _copy(path: str, copy: str) -> None:
+    import shutil
+
     with opened(path) as fd, open(fd, "rb", closefd=False) as old, open(copy, "xb") as new:
         shutil.copyfileobj(old, new, 1 << 20)
 
 
 def sweep(folder: Path) -> None:
     """Remove copies that a killed run left; only for whoever holds the lock."""
-    for left in folder.glob(f"{COPY_PREFIX}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    if lefts := list(folder.glob(f"{COPY_PREFIX}*")):
+        import shutil  # there most often are none
+
+        for left in lefts:
+            shutil.rmtree(left, ignore_errors=True)

@@ -5,10 +5,8 @@ When nothing changed, nothing is written.
 """
 
 import os
-import socket
 import sqlite3
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -125,7 +123,7 @@ def sync(
             of_provider[reader.id].append(reader)
     results = []
     for provider, its_readers in of_provider.items():
-        job = _Job(provider, into, machine or socket.gethostname(), on_progress)
+        job = _Job(provider, into, machine, on_progress)
         job.run(its_readers, places, (roots or {}).get(provider, ()), full=full)
         results.append(job.result)
     return SyncResult(tuple(results))
@@ -304,7 +302,7 @@ class _Job:
         if not self.calls and not self.states:
             return
         with self.store.transaction():
-            changed = self.store.put(self.provider, self.calls.values(), machine=self.machine)
+            changed = self.store.put(self.provider, self.calls.values(), machine=self.machine or _hostname())
             for state in self.states:
                 self.store.save_source(self.provider, state, now_ms=self.now_ms)
             self.store.synced(self.provider, os.pathsep.join(self.roots), now_ms=self.now_ms)
@@ -317,6 +315,12 @@ class _Job:
         self.result.bytes += size
         if self.on_progress:
             self.on_progress(self.provider, self.result.bytes, self.total)
+
+
+def _hostname() -> str:
+    import socket  # most syncs find nothing new
+
+    return socket.gethostname()
 
 
 def _start(file: _File, known: SourceFile) -> SourceFile:
@@ -371,5 +375,7 @@ def _each(calls: Iterable[Call]) -> Iterator[Call]:
 
 
 def _told(exc: Exception) -> _ReaderFailed:
+    import traceback
+
     frame = traceback.extract_tb(exc.__traceback__)[-1]
     return _ReaderFailed(f"{type(exc).__name__} at {os.path.basename(frame.filename)}:{frame.lineno}")
