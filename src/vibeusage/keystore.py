@@ -77,9 +77,13 @@ def delete(account: str, kind: str, *, backend: str) -> bool:
 def of_another(service: str, account: str) -> bytes | None:
     """What another program keeps under these names in the system's keyring; only where a person waits.
 
-    Asked by the system's own tool, to which macOS grants it for good. None without the tool, or an answer in time,
-    or over SSH and in CI, where nobody sees macOS ask.
+    Asked by the system's own tool, to which macOS grants it for good. None without the tool or an answer in time,
+    and over SSH or in CI, where nobody sees macOS ask.
     """
+    import subprocess  # most runs open no keyring
+
+    import subprocess  # most runs open no keyring
+
     command = ["secret-tool", "lookup", "service", service, "username", account]
     if sys.platform == "darwin":
         if {"SSH_CONNECTION", "SSH_TTY", "CI"} & os.environ.keys():
@@ -111,7 +115,7 @@ def _ask(action: str, account: str, kind: str, *, backend: str, value: str = "")
 
 def _run(request: bytes) -> bytes:
     """What the child answers to `request`; after the limit its whole process group is killed."""
-    import subprocess  # most runs open no keyring
+    import subprocess
 
     command = [sys.executable, "-P", "-m", "vibeusage.keystore"]
     environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
