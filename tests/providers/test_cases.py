@@ -31,7 +31,7 @@ def test_a_case(provider_id, case, world, verify, home, config_dir, monkeypatch)
     cases.settle(provider_id, case, home)
     cases.play(provider_id, case, world)
     if case.settings:
-        config_dir.mkdir(mode=0o700)
+        config_dir.mkdir(mode=0o700, exist_ok=True)
         (config_dir / "config.toml").write_text(case.settings)
     for name, value in {**world.environ, **case.environ}.items():
         monkeypatch.setenv(name, value)

@@ -5,8 +5,8 @@ Known from: MiniMax's public FAQ, its error codes and the public sources of trac
 Units: `*_remaining_percent` is percent left; `*_count` counts calls, which the older address calls usage though it
 tells what is left; times are epoch milliseconds. Status 2 is used up, 3 unlimited or not in the plan.
 
-A key is one of the region where it was made, global or China, and does not say of which: both are asked once, and
-the one that knows it is remembered with the key.
+A key is one of the region where it was made, global or China, and does not say of which: unless the settings do,
+both are asked once, and the one that knows it is remembered with the key.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at
-from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, Unavailable
+from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured, RateLimited, Unavailable
 from vibeusage.models import PeriodType, ProviderIdentity, Usage, UsagePeriod
 from vibeusage.providers import fields
 from vibeusage.providers.spec import Env, Func, Provider, Secret, Stored
@@ -62,8 +62,10 @@ class _Answer(msgspec.Struct):
 async def fetch(ctx: Context, login: Login) -> Usage:
     if login.token.startswith(PAY_AS_YOU_GO):
         raise NotConfigured("a key that is paid as you go has no plan", hint=LOGIN)
-    memory = f"{login.fingerprint} "
-    known = ctx.remembered(MEMORY).removeprefix(memory)
+    wanted, memory = ctx.options.region, f"{login.fingerprint} "
+    if wanted and wanted not in REGIONS:
+        raise ConfigError(f"{ctx.display_name} has no such region", hint=f"regions are {', '.join(REGIONS)}")
+    known = wanted or ctx.remembered(MEMORY).removeprefix(memory)
     regions = {known: REGIONS[known]} if known in REGIONS else REGIONS
     if ctx.options.base_url:
         regions = {"": ctx.base("", login)}

@@ -160,6 +160,7 @@ def _base64(data: bytes) -> bytes:
 def project(ctx: Context, login: Login) -> str:
     """The project to ask about; raises NotConfigured when none is named, or by something that is no name."""
     said = (
+        ctx.options.params.get("project", ""),
         *(_variable(ctx, name) for name in PROJECT_VARIABLES),
         *(_text(login.data.get(name)) for name in ("project_id", "quota_project_id")),
         _of_configuration(ctx),
@@ -169,7 +170,7 @@ def project(ctx: Context, login: Login) -> str:
         what = "is not the name of one" if found else "is named nowhere"
         raise NotConfigured(
             f"the project of Google Cloud that Vertex AI is used in {what}",
-            hint="gcloud config set project PROJECT, or set GOOGLE_CLOUD_PROJECT",
+            hint=f"vibeusage config set {toml_edit.dotted(('providers', ctx.id, 'params', 'project'))} PROJECT",
         )
     return found
 

@@ -73,14 +73,18 @@ def row(**values):
 NOWHERE = Answer(status=404, json={})
 CASES = (
     keyed("a plan", ask("remains.json"), usage=PLUS, source="key"),
-    Case(
-        "the general variable", (ask("remains.json"),), PLUS, environ={"MINIMAX_API_KEY": KEY}
-    ),
+    Case("the general variable", (ask("remains.json"),), PLUS, environ={"MINIMAX_API_KEY": KEY}),
     Case(
         "the plan's variable comes first",
         (ask("remains.json"),),
         PLUS,
         environ={"MINIMAX_API_KEY": "sk-cp-invented-other", "MINIMAX_CODING_API_KEY": KEY},
+    ),
+    Case(
+        "a key of our own",
+        (ask("remains.json"),),
+        PLUS,
+        files={"../config/credentials/minimax/apikey.json": {"access_token": KEY, "owner": "invented"}},
     ),
     keyed("a key of China", ask(error(1004)), ask("remains.json", CHINA), usage=PLUS),
     keyed("a key of China, by status", ask(Answer(status=401, json={})), ask("remains.json", CHINA), usage=PLUS),
@@ -89,6 +93,17 @@ CASES = (
         ask(error(1004), CHINA),
         settings=f'[providers.minimax]\nbase_url = "https://{CHINA}"\n',
         error=("authentication", "refused the key"),
+    ),
+    keyed(
+        "the region in the settings is the only one",
+        ask(error(1004), CHINA),
+        settings='[providers.minimax]\nregion = "china"\n',
+        error=("authentication", "refused the key"),
+    ),
+    keyed(
+        "a region that is none",
+        settings='[providers.minimax]\nregion = "mars"\n',
+        error=("configuration", "no such region"),
     ),
     keyed("counts of what is used", ask("remains-counts.json"), usage=counted(20.0)),
     keyed(

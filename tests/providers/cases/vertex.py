@@ -110,15 +110,17 @@ def refusal(status, reason=""):
 
 CASES = (
     person(
-        "a person's credentials", redeem(), ask("usage", "usage.json"), ask("limit", "limit.json"),
-        usage=USAGE, source="adc",
+        "a person's credentials",
+        redeem(),
+        ask("usage", "usage.json"),
+        ask("limit", "limit.json"),
+        usage=USAGE,
+        source="adc",
     ),
     Case(
         "a service account",
         (assertion(), ask("usage", "usage.json"), ask("limit", "limit.json")),
-        Usage(
-            periods=(CPUS,), identity=ProviderIdentity(email="robot@acme-ai.example", organization="acme-ai")
-        ),
+        Usage(periods=(CPUS,), identity=ProviderIdentity(email="robot@acme-ai.example", organization="acme-ai")),
         files={ADC: ROBOT},
         settings=WANTED,
     ),
@@ -151,6 +153,14 @@ CASES = (
             f"{FOLDER}/configurations/config_default": "[core]\nproject = acme-other\n",
         },
         usage=Usage(identity=ProviderIdentity(email="ana@acme.example", organization="acme-work")),
+    ),
+    Case(
+        "the project of the settings",
+        (redeem(), ask("usage", {}, "acme-set")),
+        Usage(identity=ProviderIdentity(organization="acme-set")),
+        environ={"GOOGLE_CLOUD_PROJECT": "acme-ai"},
+        files={ADC: PERSON},
+        settings='[providers.vertex.params]\nproject = "acme-set"\n',
     ),
     person(
         "no project",
