@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import traceback
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +53,40 @@ def ring(tmp_path, monkeypatch):
 
     write()
     return write
+
+
+@pytest.mark.parametrize(
+    ("platform", "environ", "script", "found"),
+    [
+        pytest.param("linux", {}, 'echo "$0 $*"', b"secret-tool lookup service acme username work", id="Linux"),
+        pytest.param("linux", {"SSH_CONNECTION": "1"}, "echo it", b"it", id="Linux over SSH"),
+        pytest.param("darwin", {}, "echo it", None, id="macOS without its tool"),
+        pytest.param("linux", {}, "echo it; exit 1", None, id="not found"),
+        pytest.param("linux", {}, "", None, id="empty"),
+        pytest.param("linux", {}, "exec sleep 60", None, id="a question that nobody answers"),
+        pytest.param("linux", {}, 'echo "$GH_TOKEN"', None, id="no secret of ours reaches it"),
+    ],
+)
+def test_what_another_program_keeps_is_asked_of_the_systems_tool(
+    platform, environ, script, found, tmp_path, monkeypatch
+):
+    tool = tmp_path / "secret-tool"
+    tool.write_text(f"#!/bin/sh\ncd {tmp_path}\nset -- \"$@\"\n{script}\n".replace("$0", "secret-tool"))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    for name, value in {"GH_TOKEN": SECRET, **environ}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(keystore, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr(keystore, "LIMIT_S", 0.5 if "sleep" in script else 10)
+    assert keystore.of_another("acme", "work") == found
+
+
+@pytest.mark.parametrize("name", ["SSH_CONNECTION", "SSH_TTY", "CI"])
+def test_macos_is_not_asked_where_nobody_sees_its_question(name, monkeypatch):
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(keystore, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(subprocess, "run", lambda *args, **options: pytest.fail("it was asked"))
+    assert keystore.of_another("acme", "work") is None
 
 
 def test_a_document_is_stored_read_and_deleted(ring, home):

@@ -141,6 +141,13 @@ def test_e9_delete_leaves_nothing_where_another_tool_stored_the_same_entry(keyri
     assert ask("secret-tool", "lookup", "service", "vibeusage") == ""
 
 
+def test_what_another_program_keeps_is_read_by_the_systems_tool(keyring):
+    store = ["secret-tool", "store", "--label=x", "service", "gemini", "username", "antigravity"]
+    subprocess.run(store, input=DOCUMENT, timeout=20, check=True)
+    assert keystore.of_another("gemini", "antigravity") == DOCUMENT
+    assert keystore.of_another("gemini", "somebody") is None
+
+
 @pytest.mark.parametrize("action", ["read", "write", "delete"])
 def test_e9_a_locked_collection_is_told_without_a_prompt(action, keyring, silent):
     keystore.write("claude", "oauth", DOCUMENT, backend="secret-service")
