@@ -7,6 +7,12 @@ from vibeusage import credentials
 DOCUMENT = {"tokens": {"access_token": "invented"}}
 
 
+def test_a_login_without_a_token_is_not_told_from_another():
+    """A refusal is held against a token until that changes: what a program keeps to itself changes unseen."""
+    with_token, without = (credentials.Login(token, "here", is_ours=False) for token in ("invented", ""))
+    assert (len(with_token.fingerprint), without.fingerprint) == (16, "")
+
+
 @pytest.mark.parametrize("written", ["", '{"tokens":', "{}}"])
 def test_a_file_that_is_being_written_is_looked_at_once_more(written, tmp_path, monkeypatch):
     path = tmp_path / "auth.json"

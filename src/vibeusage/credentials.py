@@ -60,8 +60,8 @@ class Login:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one login from another; too short to be anything else."""
-        return _digest(self.token)
+        """Tells one login from another; too short to be anything else. "" where a program keeps its token to itself."""
+        return _digest(self.token) if self.token else ""
 
     @property
     def owner_fingerprint(self) -> str:

@@ -11,6 +11,7 @@ from vibeusage.escape import clean
 from vibeusage.providers.spec import Command, Env, Func, Place, Stored, Strategy
 
 TEXT_LIMIT = 300
+OWN_LOGIN = "the program has its own login"
 
 
 class Found(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,7 +58,7 @@ def _logins(ctx: Context, known: gate.Gate | None) -> Iterator[Found]:
 def _program(strategy: Command, ctx: Context) -> Iterator[Found]:
     path = programs.find(strategy.argv[0], ctx.environ)
     if path and ctx.sees_tool and ctx.settings.credentials.reuse_provider_credentials:
-        yield Found(strategy.name, path, False, "unknown", "the program has its own login")
+        yield Found(strategy.name, path, False, "unknown", OWN_LOGIN)
 
 
 def _login_at(place: Place, strategy: Strategy, ctx: Context, known: gate.Gate | None) -> Iterator[Found]:
@@ -76,6 +77,8 @@ def _login_at(place: Place, strategy: Strategy, ctx: Context, known: gate.Gate |
         hold = gate.held(known, strategy.name, login.fingerprint, ctx.now)
         state = "ready" if hold is None else "waiting" if hold.until else "refused"
         note = hold.error.message if hold else ""
+        if not login.token:
+            state, note = "unknown", OWN_LOGIN
         where = where if isinstance(place, Stored) else login.where
     yield Found(strategy.name, where, is_ours, state, note)
 
