@@ -82,31 +82,6 @@ def of_another(service: str, account: str) -> bytes | None:
     """
     import subprocess  # most runs open no keyring
 
-    import subprocess  # most runs open no keyring
-
-    command = ["secret-tool", "lookup", "service", service, "username", account]
-    if sys.platform == "darwin":
-        if {"SSH_CONNECTION", "SSH_TTY", "CI"} & os.environ.keys():
-            return None
-        command = ["/usr/bin/security", "find-generic-password", "-s", service, "-a", account, "-w"]
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    try:
-        done = subprocess.run(  # noqa: S603
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False, env=environment
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def of_another(service: str, account: str) -> bytes | None:
-    """What another program keeps under these names in the system's keyring; only where a person waits.
-
-    Asked by the system's own tool, to which macOS grants it for good. None without the tool or an answer in time,
-    and over SSH or in CI, where nobody sees macOS ask.
-    """
-    import subprocess  # most runs open no keyring
-
     command = ["secret-tool", "lookup", "service", service, "username", account]
     if sys.platform == "darwin":
         if {"SSH_CONNECTION", "SSH_TTY", "CI"} & os.environ.keys():
