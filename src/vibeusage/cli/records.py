@@ -26,9 +26,7 @@ class _Action(Parser):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(
-        dest="action", metavar="|".join(ACTIONS), required=True, parser_class=_Action, prog=parser.prog
-    )  # by itself argparse would lay out a usage line for that name, at two milliseconds
+    actions = parser.add_subparsers(dest="action", metavar="|".join(ACTIONS), required=True, parser_class=_Action)
     for name, text in ACTIONS.items():
         actions.add_parser(name, help=text)
 

@@ -13,7 +13,6 @@ they count only where there is no dev data at all. What a session names beside t
 providers, slash commands) are facts of its own.
 """
 
-import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from vibeusage.records.readers import continue_facts
 from vibeusage.records.readers.counts import APPROXIMATE, fresh, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded, hits
 from vibeusage.records.readers.spec import FACTS, Call, Database, Document, Lines, Places, Reader, Source
-from vibeusage.records.readers.values import count, millis, pico, served_by
+from vibeusage.records.readers.values import count, millis, pico, served_by, sha256
 
 _LOG = Path("0.2.0", "tokensGenerated.jsonl")
 _SERVED = {"gemini": "google", "vertexai": "vertex", "azure": "openai"}
@@ -127,7 +126,7 @@ def _estimate(line: _Line, at: int | None, source: Source, state: dict[str, Any]
     prompt, generated = line.prompt_tokens or 0, line.generated_tokens or 0
     if (prompt or generated) and moment(at, source) and at:
         model, provider = line.model or "", line.provider or ""
-        key = hashlib.sha256(f"{at // 1000}|{model}|{prompt}|{generated}".encode()).hexdigest()[:24]
+        key = sha256(f"{at // 1000}|{model}|{prompt}|{generated}")[:24]
         yield Call(
             uuid=_numbered(key, at // 1000, state),
             ts=at,

@@ -5,7 +5,6 @@ made anew, so time and counts are part of a call's identity.
 """
 
 import contextlib
-import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 from vibeusage.records.readers.counts import fresh, moment
 from vibeusage.records.readers.spec import Call, Source
-from vibeusage.records.readers.values import count, millis
+from vibeusage.records.readers.values import count, millis, sha256
 
 NAME = "session-store.db"
 SERVED_BY = "github"
@@ -79,7 +78,7 @@ def _call(session: str, ts: int, counts: list[int], row: dict[str, Any]) -> Call
 
 
 def _hash(at: Any, counts: list[int], model: str) -> str:
-    return hashlib.sha256(repr((at, counts, model)).encode(errors="replace")).hexdigest()[:16]
+    return sha256(repr((at, counts, model)))[:16]
 
 
 def _sessions(connection: sqlite3.Connection) -> dict[str, tuple[str, str]]:

@@ -12,7 +12,6 @@ same calls. Nothing of the account's login is looked at.
 
 import contextlib
 import csv
-import hashlib
 import io
 import sqlite3
 from collections import Counter
@@ -25,7 +24,7 @@ import msgspec
 
 from vibeusage.records.readers.counts import APPROXIMATE, moment
 from vibeusage.records.readers.spec import FACTS, Call, Database, Document, Places, Reader, Source
-from vibeusage.records.readers.values import count, pico, served_by
+from vibeusage.records.readers.values import count, pico, served_by, sha256
 
 DATABASE = Path("globalStorage", "state.vscdb")
 _AUTO = ("default", "auto")
@@ -159,7 +158,7 @@ def _row(row: dict[str | Any, str | Any], source: Source) -> Call | None:
     if is_odd:
         source.skip("columns do not add up")
     return Call(
-        uuid=hashlib.sha256(repr((ts, model, counts)).encode(errors="replace")).hexdigest()[:24],
+        uuid=sha256(repr((ts, model, counts)))[:24],
         ts=ts,
         model=model,
         input=fed,

@@ -8,7 +8,6 @@ A resumed `.json` session goes on in a `.jsonl` beside it, and old project folde
 a message is known by its id, wherever it stands. What was taken back (`$rewindTo`) was paid for.
 """
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import msgspec
 from vibeusage.records.readers.counts import google, moment
 from vibeusage.records.readers.jsonl import Instant, Tokens, below, decoded, hits
 from vibeusage.records.readers.spec import Call, Document, Lines, Places, Reader, Source
-from vibeusage.records.readers.values import served_by
+from vibeusage.records.readers.values import served_by, sha256
 
 _OWN_NAME = 12  # an id so long is nobody else's
 
@@ -133,11 +132,7 @@ def _registered(project: Path) -> str:
     except msgspec.MsgspecError:
         return ""
     names = found.get("projects", {}).items()
-    return next((path for path, name in names if project.name in (name, _sha256(path))), "")
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+    return next((path for path, name in names if project.name in (name, sha256(path))), "")
 
 
 def _text(path: Path) -> str:

@@ -9,7 +9,6 @@ subagent's StatusUpdate is wrapped in another message; it counts where the subag
 of the scope "session" is a total.
 """
 
-import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
@@ -170,6 +169,8 @@ def _folder(home: Path, path: Path) -> str:
 
 
 def _md5(text: str) -> str:
+    import hashlib  # as in `values`
+
     return hashlib.md5(text.encode(errors="replace"), usedforsecurity=False).hexdigest()
 
 

@@ -37,6 +37,13 @@ def count(value: Any) -> int | None:
     return int(value)
 
 
+def sha256(text: str) -> str:
+    """Its digest in hex, of whatever text."""
+    import hashlib  # OpenSSL takes long to load, and most syncs find nothing to read
+
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+
+
 def millis(value: Any) -> int | None:
     """Epoch milliseconds from RFC 3339, SQLite's text (UTC), epoch seconds to microseconds, or [seconds, nanos]."""
     if isinstance(value, datetime):
