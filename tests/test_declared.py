@@ -82,6 +82,8 @@ MISTAKES = [
     (START + PERIOD + 'reset_at = "noon"', "period[1].reset_at", 'is not "utc-day"', "utc-day"),
     (START + PERIOD + 'reset_at = "day:Mars/Base"', "period[1].reset_at", 'is not "utc-day"', "utc-day"),
     (START + PERIOD + 'request = "other"', "period[1].request", "no request", "one of usage"),
+    (START + PERIOD + 'reset = "a | $other.at"', "period[1].reset", "starts at $other, no request", "one of usage"),
+    (START + '[[balance]]\namount = ["a", "$other.b"]', "balance[1].amount", "starts at $other", "one of usage"),
     (START + PERIOD + "no_limit = [1.5]", "period[1].no_limit", "not a list of whole numbers", "2147483647"),
     (START + "[period]\nname = 'a'", "period", "is written as a table", "[[period]]"),
     (START + "[[balance]]", "balance[1].amount", "is missing", "amount = "),
@@ -315,10 +317,29 @@ def test_a_path_is_none_or_leads_to_what_it_says():
     document = {"a": {"b": [{"c": 1, "u": "EUR"}, {"c": 2, "u": True}]}, "x.y": 3}
     assert pick.first("a.b[u=true].c", document) == 2
     assert pick.first('"x.y"', document) == 3
+    assert pick.first("a[b=1].b | [z=y].a", document) is None
     assert pick.first("a.b[-1].c", document) == 2
     assert pick.first("a.b[5].c | a.b[0].u", document) == "EUR"
     assert pick.places("a.b[*].c", document) == [pick.Place(1, ("1",)), pick.Place(2, ("2",))]
     assert pick.places("a.z[*]", document) is None
+
+
+def test_a_map_counts_where_it_says_so():
+    text = START + '[[balance]]\namount = "plan[active=true].left | [kind=free].bonus"\n'
+    assert read(text, {"plan": {"active": True, "left": 3}, "bonus": 5}) == Usage(balance=Balance(Decimal(3)))
+    assert read(text, {"plan": {"active": False, "left": 3}, "kind": "free", "bonus": 5}) == Usage(
+        balance=Balance(Decimal(5))
+    )
+    with pytest.raises(ValueError, match="nothing of what is read is there"):
+        read(text, {"plan": {"active": False, "left": 3}, "kind": "paid", "bonus": 5})
+
+
+def test_a_number_may_lie_in_the_answer_of_another_request():
+    text = REQUESTS + '[[request]]\nname = "limit"\nurl = "https://api.acme.example/b"\n'
+    text += WEEK + 'used = "sum"\nlimit = "$limit.cap"\n'
+    assert read(text, {"sum": 5}, limit={"cap": 20}) == Usage(periods=(week(25.0),))
+    with pytest.raises(ValueError, match="nothing of what is read is there"):
+        read(text, {"sum": 5})
 
 
 TEN_LINES = re.search(r"((?: {4}.*\n|\n)+)", README.partition("### Your own provider")[2].partition("is):\n")[2])

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from vibeusage.declared import pick
-from vibeusage.declared.form import COUNTS, Balance, Declaration, Identity, Number, Overage, Period, Term
+from vibeusage.declared.form import COUNTS, Balance, Declaration, Identity, Number, Overage, Period, Term, terms
 from vibeusage.models import Balance as Left
 from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, Usage, UsagePeriod
 from vibeusage.providers import fields
@@ -24,16 +24,20 @@ class Part(NamedTuple):
 
     here: Any
     top: Any
+    answers: "Answers"
     keys: tuple[str, ...] = ()
 
+    def places(self, path: str) -> list[pick.Place] | None:
+        return pick.places(path, self.here, top=self.top, keys=self.keys, others=self.answers.documents)
+
     def first(self, path: str | None) -> Any:
-        return None if path is None else pick.first(path, self.here, top=self.top, keys=self.keys)
+        found = self.places(path) if path else None
+        return found[0].value if found else None
 
     def each(self, path: str | None) -> list["Part"]:
         if path is None:
             return [self]
-        found = pick.places(path, self.here, top=self.top, keys=self.keys) or []
-        return [Part(place.value, self.top, place.keys) for place in found]
+        return [Part(place.value, self.top, self.answers, place.keys) for place in self.places(path) or []]
 
 
 class Answers(NamedTuple):
@@ -49,7 +53,7 @@ class Answers(NamedTuple):
         name = request or next(iter(asked))
         top = self.documents.get(name)
         root = asked[name].root
-        return Part(pick.first(root, top, top=top) if root else top, top)
+        return Part(pick.first(root, top, top=top) if root else top, top, self)
 
 
 def usage(answers: Answers) -> Usage:
@@ -76,8 +80,7 @@ def _wanted(declared: Declaration) -> Iterator[str]:
 
 
 def _written(number: Number) -> str:
-    terms = number if isinstance(number, list) else [number]
-    return " + ".join(term if isinstance(term, str) else term.path for term in terms)
+    return " + ".join(term.path for term in terms(number))
 
 
 def _is_unlimited(answers: Answers) -> bool:
@@ -133,21 +136,19 @@ def _percent(rule: Period, part: Part) -> float | None:
 
 def _number(number: Number, part: Part) -> Decimal | None:
     """The sum of the terms that are there; None when none is."""
-    terms = number if isinstance(number, list) else [number]
-    found = [value for term in terms if (value := _term(term, part)) is not None]
+    found = [value for term in terms(number) if (value := _term(term, part)) is not None]
     return sum(found, Decimal(0)) if found else None
 
 
-def _term(term: str | Term, part: Part) -> Decimal | None:
+def _term(term: Term, part: Part) -> Decimal | None:
     """All that a path with `[*]` leads to is added up: nothing in an empty list is 0."""
-    path, factor = (term, 1.0) if isinstance(term, str) else (term.path, term.factor)
-    found = pick.places(path, part.here, top=part.top, keys=part.keys)
+    found = part.places(term.path)
     if found is None:
         return None
-    numbers = [value for place in found if (value := _decimal(place.value, path)) is not None]
+    numbers = [value for place in found if (value := _decimal(place.value, term.path)) is not None]
     if found and not numbers:
         return None
-    return sum(numbers, Decimal(0)) * (Decimal(str(factor)) if factor != 1 else 1)
+    return sum(numbers, Decimal(0)) * (Decimal(str(term.factor)) if term.factor != 1 else 1)
 
 
 def _decimal(value: Any, path: str) -> Decimal | None:
@@ -221,7 +222,7 @@ def _currency(rule: Overage | Balance, part: Part, region: str) -> str:
     usual = rule.currencies.get(region, rule.currency) if isinstance(rule, Balance) else rule.currency
     if rule.currency_from is None:
         return usual
-    found = pick.places(rule.currency_from, part.here, top=part.top, keys=part.keys) or []
+    found = part.places(rule.currency_from) or []
     said = {place.value.upper() for place in found if isinstance(place.value, str) and place.value}
     if len(said) > 1:
         raise ValueError(f"{rule.currency_from}: amounts in {' and '.join(sorted(said))[:40]} cannot be added up")

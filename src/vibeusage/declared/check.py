@@ -9,7 +9,8 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from vibeusage import schema
-from vibeusage.declared.form import COUNTS, NUMBERS, VARIABLE, Declaration, Period
+from vibeusage.declared import pick
+from vibeusage.declared.form import COUNTS, NUMBERS, VARIABLE, Declaration, Number, Path, Period, terms
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
 from vibeusage.toml_edit import literal
@@ -107,9 +108,20 @@ def _in_whole(declared: Declaration) -> Iterator[tuple[str, str, str]]:
     for where, rule in readers:
         if rule and rule.request and rule.request not in names:
             yield f"{where}.request", f"is {schema.shown(rule.request)}, no request", f"one of {', '.join(names)}"
+        for key, others in _others(rule) if rule else ():
+            for other in others - names:
+                yield f"{where}.{key}", f"starts at ${other}, no request", f"one of {', '.join(names)}"
     base = declared.base
     if base and not (base.env or base.regions):
         yield "base", "says no address", 'write env = "ACME_BASE_URL", or [base.regions]'
+
+
+def _others(rule: msgspec.Struct) -> Iterator[tuple[str, set[str]]]:
+    """The requests in whose answers the paths of a rule start, by key."""
+    for field in msgspec.structs.fields(rule):
+        value, kind = getattr(rule, field.name), _given(field.type)
+        paths = [value] if kind == Path else [term.path for term in terms(value)] if kind == Number else []
+        yield field.encode_name, {way.other for path in paths if path for way in pick.ways(path) if way.other}
 
 
 def _in_requests(declared: Declaration) -> Iterator[tuple[str, str, str]]:

@@ -29,9 +29,8 @@ def _path_problem(path: str) -> str:
 
 
 def _number_problem(number: Any) -> str:
-    terms = number if isinstance(number, list) else [number]
-    problems = (_path_problem(term if isinstance(term, str) else term.path) for term in terms)
-    return next(filter(None, problems), "" if terms else "is empty")
+    problems = [_path_problem(term.path) for term in terms(number)]
+    return next(filter(None, problems), "" if problems else "is empty")
 
 
 def _auth_problem(auth: str | list[str]) -> str:
@@ -132,6 +131,11 @@ Number = Annotated[
         "a number of the answer", "a path, {path, factor}, or a list of these that are added up", "a.b", _number_problem
     ),
 ]
+
+
+def terms(number: Number | None) -> list[Term]:
+    listed = number if isinstance(number, list) else [] if number is None else [number]
+    return [Term(term) if isinstance(term, str) else term for term in listed]
 
 
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"is_not": "not"}):

@@ -1,15 +1,19 @@
 """Where in an answer something lies: `a.b[0].c`, `rows[*].cost`, `list[unit=USD].left`, `new | old`.
 
-A path is looked up in one element of the answer; `$.` at its front starts at the whole of it. `[*]` stands
-for every element of a list or map, `{key}` for the name of the map's element that the path belongs to,
-`"a.b"` for a name with dots in it. Of several paths with `|` between them the first that leads somewhere counts.
+A path is looked up in one element of the answer; `$.` at its front starts at the whole of it, `$other.` at the
+answer of another request. `[*]` stands for every element of a list or map, `[a=b]` for the first of a list in
+which `a` is `b`, or for a map if it is so there, `{key}` for the name of the map's element that the path belongs
+to, `"a.b"` for a name with dots in it. Of several paths with `|` between them the first that leads somewhere counts.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 MOST_ELEMENTS = 1000
+NO_OTHERS: Mapping[str, Any] = MappingProxyType({})
+_START = re.compile(r"\$(?P<other>[a-z][a-z0-9_]*)?(?=[.\[])")
 _STEP = re.compile(
     r"""\. (?: (?P<key>[\w-]+) | "(?P<quoted>[^"]+)" | (?P<its_key>\{key\}) )
       | \[ (?: (?P<every>\*) | (?P<index>-?\d+) | (?P<name>[\w.]+)=(?P<value>[^\[\]|]*) ) \]""",
@@ -18,7 +22,7 @@ _STEP = re.compile(
 
 
 class Step(NamedTuple):
-    """One of: the `key` of a map, an `index`, the first element whose `name` is `value`, every element, its own key."""
+    """One of: the `key` of a map, an `index`, what has `value` at `name`, every element, its own key."""
 
     kind: str
     name: str = ""
@@ -26,7 +30,10 @@ class Step(NamedTuple):
 
 
 class Way(NamedTuple):
+    """`other` is the request in whose answer it starts."""
+
     from_top: bool
+    other: str | None
     steps: tuple[Step, ...]
 
 
@@ -43,8 +50,8 @@ def ways(path: str) -> tuple[Way, ...]:
 
 
 def _way(text: str) -> Way:
-    from_top = text.startswith(("$.", "$["))
-    rest = text.removeprefix("$") if from_top or text.startswith("[") else f".{text}"
+    start = _START.match(text)
+    rest = text[start.end() :] if start else text if text.startswith("[") else f".{text}"
     steps = []
     while rest:
         found = _STEP.match(rest)
@@ -52,7 +59,7 @@ def _way(text: str) -> Way:
             raise ValueError(f"is not a path at {rest.removeprefix('.')[:20]!r}")
         steps.append(_step(found))
         rest = rest[found.end() :]
-    return Way(from_top, tuple(steps))
+    return Way(start is not None, start["other"] if start else None, tuple(steps))
 
 
 def _step(found: re.Match[str]) -> Step:
@@ -67,10 +74,13 @@ def _step(found: re.Match[str]) -> Step:
     return Step("key", found["key"] or found["quoted"])
 
 
-def places(path: str, here: Any, *, top: Any = None, keys: tuple[str, ...] = ()) -> list[Place] | None:
+def places(
+    path: str, here: Any, *, top: Any = None, keys: tuple[str, ...] = (), others: Mapping[str, Any] = NO_OTHERS
+) -> list[Place] | None:
     """What the path leads to, without nulls; None where it leads nowhere, [] for every element of an empty list."""
     for way in ways(path):
-        found = _walked(way, top if way.from_top else here, keys)
+        start = others.get(way.other) if way.other else top if way.from_top else here
+        found = _walked(way, start, keys)
         if found is not None:
             return found
     return None
@@ -105,8 +115,9 @@ def _taken(step: Step, place: Place) -> Iterator[Place]:
             yield from (Place(each, (*keys, str(number))) for number, each in enumerate(value, 1))
         case "index" if isinstance(value, list) and -len(value) <= int(step.value) < len(value):
             yield Place(value[int(step.value)], keys)
-        case "match" if isinstance(value, list):
-            yield from [Place(each, keys) for each in value if _text(_at(each, step.name)) == step.value][:1]
+        case "match" if isinstance(value, dict | list):
+            among = value if isinstance(value, list) else [value]
+            yield from [Place(each, keys) for each in among if _text(_at(each, step.name)) == step.value][:1]
         case "key" | "its_key" if isinstance(value, dict):
             name = step.name or (keys[-1] if keys else "")
             if name in value:
