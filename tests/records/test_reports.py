@@ -227,7 +227,8 @@ def test_a_price_change_within_a_local_month_is_priced_by_day(db):
     days_apart = [pricer.cost(row).amount for row in db.rollup()]
     assert len(set(days_apart)) == 2
     (row,) = reports.periods("monthly", db, pricer, Query(zone=BERLIN)).rows
-    assert row.cost == dollars(sum(amount or 0 for amount in days_apart))
+    of_blocks = blocks.report(db, pricer, Query(zone=BERLIN), now_ms=0, live={}).total
+    assert row.cost == of_blocks.cost == dollars(sum(amount or 0 for amount in days_apart))
 
 
 def test_a_breakdown_has_the_models_below_each_row_the_dearest_first(db):
@@ -300,7 +301,7 @@ def test_projects_branches_and_machines_each_have_a_row(db):
     assert [key for key, *_ in found["devices"]] == ["two", "one"]
 
 
-def test_a_limit_keeps_the_last_days_and_the_dearest_models_and_the_total_is_theirs(db):
+def test_a_limit_shows_the_last_days_and_the_dearest_models_and_the_total_is_of_all(db):
     put(
         db,
         call("a", "2026-03-10T12:00Z", input=1),
@@ -308,50 +309,110 @@ def test_a_limit_keeps_the_last_days_and_the_dearest_models_and_the_total_is_the
         call("c", "2026-03-12T12:00Z", input=1, model="dear"),
     )
     by_day = reports.periods("daily", db, PRICER, Query(zone=UTC), limit=2)
-    assert (list(keys(by_day)), by_day.total.input_tokens, by_day.hidden) == (["2026-03-11", "2026-03-12"], 3, 1)
+    assert (list(keys(by_day)), by_day.total.input_tokens, by_day.hidden) == (["2026-03-11", "2026-03-12"], 4, 1)
     by_model = reports.groups("models", db, PRICER, Query(zone=UTC), limit=1)
-    assert (list(keys(by_model)), by_model.total.input_tokens, by_model.hidden) == (["dear"], 1, 1)
+    assert (list(keys(by_model)), by_model.total.input_tokens, by_model.hidden) == (["dear"], 4, 1)
 
 
 _USED = st.builds(
-    lambda uuid, hour, session, model, tokens, provider: (
+    lambda uuid, hour, session, model, tokens, provider, cost: (
         provider,
-        call(str(uuid), "2026-03-10T00:30Z", model=model, session=session, input=tokens, folder=f"/{tokens % 3}"),
+        call(
+            str(uuid),
+            "2026-03-10T00:30Z",
+            model=model,
+            session=session,
+            input=tokens,
+            folder=f"/{tokens % 3}",
+            cost=cost,
+        ),
         hour,
     ),
     uuid=st.integers(0, 10**6),
-    hour=st.integers(0, 150),
+    hour=st.integers(0, 150) | st.sampled_from([60, 80]),  # 13 March has another price
+    cost=st.none() | st.just(10**9),
     session=st.sampled_from("stuv"),
     model=st.sampled_from(["claude-opus-4-6", "m", "new"]),
-    tokens=st.integers(1, 400_000),
+    tokens=st.sampled_from([1, 2, 3, 250_000, 300_001, 400_000]),
     provider=st.sampled_from(["claude", "codex", *APART]),
 )
 
 
+_FILTERS = (
+    *({}, {"providers": ("claude",)}, {"providers": ("claude", *APART)}, {"model": "m"}, {"model": "*OPUS*"}),
+    *({"model": "none of them"}, {"project": "/1"}, {"project": "/1", "model": "new"}, {"project": "none of them"}),
+)
+_MANY = st.lists(_USED, max_size=25, unique_by=(lambda one: one[1].uuid, lambda one: one[2]))
+
+
+def put_at_their_hours(db, used: list[tuple[str, Call, int]]) -> None:
+    for provider, one, hour in used:
+        put(db, msgspec.structs.replace(one, ts=one.ts + hour * 3_600_000), provider=provider)
+
+
 @settings(deadline=None, max_examples=40)
 @given(
-    used=st.lists(_USED, max_size=25, unique_by=(lambda one: one[1].uuid, lambda one: one[2])),
+    used=_MANY,
     limit=st.integers(1, 9),
     zone=st.sampled_from([UTC, BERLIN]),
-    which=st.sampled_from([{}, {"providers": ("claude", "codex")}, {"model": "m"}, {"until": date(2026, 3, 13)}]),
+    which=st.sampled_from([*_FILTERS, {"until": date(2026, 3, 13)}]),
 )
-def test_the_sessions_that_a_limit_keeps_are_the_first_of_all(used, limit, zone, which, tmp_path_factory):
+def test_the_sessions_that_a_limit_shows_are_the_first_of_all(used, limit, zone, which, tmp_path_factory):
     with store.open(tmp_path_factory.mktemp("sessions") / "usage.db") as db:
-        for provider, one, hour in used:
-            put(db, msgspec.structs.replace(one, ts=one.ts + hour * 3_600_000), provider=provider)
+        put_at_their_hours(db, used)
         query = Query(zone=zone, breakdown=True, **which)
         whole = reports.groups("sessions", db, PRICER, query)
         some = reports.groups("sessions", db, PRICER, query, limit=limit)
-        assert some.rows == whole.rows[:limit]
-        assert (some.hidden, some.left_out) == (max(0, len(whole.rows) - limit), whole.left_out)
-        assert some.total.total_tokens == sum(row.total_tokens for row in some.rows)
-        by_day = reports.periods("daily", db, PRICER, query).total
-        assert (by_day.messages, by_day.cost) == (whole.total.messages, whole.total.cost)
-        if which != {"until": date(2026, 3, 13)}:
-            known = db.rollup(providers=query.providers)
-            taken = [row for row in known if query.takes(row) and not query.leaves_out(row)]
-            by_hand = pricing.total(map(PRICER.cost, taken)) if taken else pricing.Cost(0, "calculated")
-            assert whole.total.cost == (None if by_hand.amount is None else dollars(by_hand.amount))
+        assert (some.rows, some.hidden) == (whole.rows[:limit], max(0, len(whole.rows) - limit))
+        assert (some.total, some.unpriced, some.left_out) == (whole.total, whole.unpriced, whole.left_out)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    used=_MANY,
+    limit=st.integers(0, 4),
+    zone=st.sampled_from([UTC, BERLIN]),
+    days_of=st.sampled_from([{}, {"since": date(2026, 3, 11)}, {"until": date(2026, 3, 13)}]),
+    is_recorded=st.booleans(),
+)
+@pytest.mark.parametrize("which", _FILTERS)
+def test_a_filter_has_one_total_in_every_report_with_and_without_a_limit(
+    which, used, limit, zone, days_of, is_recorded, tmp_path_factory
+):
+    pricer = Pricer(PRICES, {}, "auto" if is_recorded else None)
+    query = Query(zone=zone, **which, **days_of)
+    with store.open(tmp_path_factory.mktemp("totals") / "usage.db") as db:
+        put_at_their_hours(db, used)
+        taken = [one for one in db.calls() if _is_taken(query, one)]
+        found = [
+            *(reports.periods(kind, db, pricer, query, limit=limit) for kind in days.PERIODS),
+            *(reports.groups(kind, db, pricer, query, limit=limit) for kind in reports.GROUPS),
+        ]
+    assert {one.total.total_tokens for one in found} == {sum(one.call.input for one in taken)}
+    for one in found:
+        assert (one.total, one.unpriced, one.left_out) == (found[0].total, found[0].unpriced, found[0].left_out)
+
+
+def _is_taken(query: Query, one: store.Record) -> bool:
+    is_day = (query.since or date.min) <= days.of(one.call.ts, query.zone) <= (query.until or date.max)
+    is_counted = one.provider in query.providers if query.providers else one.provider not in APART
+    return is_day and is_counted and query.takes(one.call)
+
+
+@settings(deadline=None, max_examples=20)
+@given(used=_MANY, limit=st.integers(1, 4), zone=st.sampled_from([UTC, BERLIN]))
+@pytest.mark.parametrize("which", _FILTERS)
+def test_the_blocks_of_a_filter_have_the_total_of_its_days(which, used, limit, zone, tmp_path_factory):
+    names = tuple(name for name in which.get("providers", blocks.STARTS_AT) if name in blocks.STARTS_AT)
+    query = Query(zone=zone, **(which | {"providers": names}))
+    with store.open(tmp_path_factory.mktemp("blocks") / "usage.db") as db:
+        put_at_their_hours(db, used)
+        by_day = reports.periods("daily", db, PRICER, query)
+        whole = blocks.report(db, PRICER, query, now_ms=0, live={})
+        some = blocks.report(db, PRICER, query, now_ms=0, live={}, limit=limit)
+    assert (whole.total, whole.unpriced) == (by_day.total, by_day.unpriced)
+    assert sum(row.total_tokens for row in whole.rows) == whole.total.total_tokens
+    assert (some.rows, some.total, some.unpriced) == (whole.rows[-limit:], whole.total, whole.unpriced)
 
 
 def test_lower_bounds_and_estimates_are_counted(db):

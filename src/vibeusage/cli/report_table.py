@@ -148,7 +148,7 @@ def notes(report: Report, style: Style) -> list[str]:
     if not report.rows:
         found.append("no calls in this range" if report.records_since else "no records yet: `vibeusage records sync`")
     if report.hidden:
-        found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown and not in the total")
+        found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown, but in the total")
     for name in report.left_out:
         also = f"`--provider {style.text(name)}` shows it"
         found.append(f"{style.text(name)} is left out, as other tools record some of its calls too: {also}")

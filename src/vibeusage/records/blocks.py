@@ -5,8 +5,10 @@ five hours after the start, or after the call before, begins the next. Where a l
 ends there is the current one instead. Known wrong: use on another machine or on the web opens a window as well.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ import msgspec
 from vibeusage import cache
 from vibeusage.models import PeriodType, UsageSnapshot
 from vibeusage.records import days
-from vibeusage.records.reports import Entry, Query, Report, made, row_of
+from vibeusage.records.reports import ANY_TIME, Entry, Query, Report, made, row_of
 from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.store import Store
 from vibeusage.records.tally import DAY_MS, Pricer, Row, dollars, exactly, instant
@@ -117,20 +119,18 @@ def report(
     first = max(query.since or oldest, oldest)
     asked = [name for name in STARTS_AT if not query.providers or name in query.providers]
     readings = {name: Blocks(store, pricer, name, live.get(name), query) for name in asked}
-    shown: list[Block] = []
-    for reading in readings.values():
-        for block in reading.borders(days.start_ms(first, query.zone)) if first < date.max else ():
-            if first <= days.of(block.start_ms, query.zone) <= (query.until or date.max):
-                shown.append(block)
-    entries = [reading.sum([one for one in shown if one.provider == name]) for name, reading in readings.items()]
-    is_part = bool(query.model or query.project)
-    if is_part:
-        shown = [block for block in shown if readings[block.provider].fill(block).parts]
-    shown.sort(key=lambda block: (block.start_ms, block.provider))
+    found: list[tuple[Blocks, list[Block]]] = []
+    for reading in readings.values() if first < date.max else ():
+        its = reading.borders(days.start_ms(first, query.zone))
+        until = query.until or date.max
+        found.append((reading, [one for one in its if first <= days.of(one.start_ms, query.zone) <= until]))
+    entries = [reading.sum(its) for reading, its in found]
+    if query.model or query.project:
+        found = [(reading, reading.taken(its)) for reading, its in found]
+    shown = sorted((block for _, its in found for block in its), key=lambda block: (block.start_ms, block.provider))
     kept = shown[-limit:]
-    if not is_part:
-        for block in kept:
-            readings[block.provider].fill(block)
+    for block in kept:
+        readings[block.provider].fill(block)
     rows = [_row(block, now_ms, query) for block in kept]
     return made("blocks", store, pricer, query, rows, entries, hidden=len(shown) - len(kept))
 
@@ -224,19 +224,34 @@ class Blocks:
 
     def fill(self, block: Block) -> Entry:
         """Sum the calls of it that the query takes, anew."""
-        block.entry = self._summed(*block.summed)
+        block.entry = Entry()
+        self._add(block.entry, *block.summed, DAY_MS)
         return block.entry
 
     def sum(self, blocks: list[Block]) -> Entry:
-        """All of these, which follow each other, together."""
-        spans = [block.summed for block in blocks if not block.is_gap]
-        return self._summed(spans[0][0], spans[-1][1]) if spans else Entry()
-
-    def _summed(self, since_ms: int, until_ms: int) -> Entry:
-        entry = Entry()
-        for row in exactly(self.store, since_ms, until_ms, self.provider, only=self._only):
-            entry.add(row, self.pricer.cost(row), (row.model, row.speed))
+        """All of these, which follow each other, together; many times faster than one by one."""
+        entry, spans = Entry(), [block.summed for block in blocks if not block.is_gap]
+        since, until = (spans[0][0], spans[-1][1]) if spans else (0, 0)
+        changes = self.pricer.prices.changes({model for _, model in self.store.models()})
+        for span in pairwise([since, *(ms for ms in changes if since < ms < until), until]):
+            self._add(entry, *span, ANY_TIME)
         return entry
+
+    def taken(self, blocks: list[Block]) -> list[Block]:
+        """Those with calls that the query takes."""
+        found, until = [], max((block.summed[1] for block in blocks), default=0)
+        quarters = self.store.quarters(blocks[0].start_ms, until, self.provider, only=self._only) if blocks else []
+        for block in blocks:
+            since, until = block.summed
+            place = bisect_left(quarters, since)
+            is_whole = place < len(quarters) and quarters[place] + QUARTER_MS <= until
+            if is_whole or self.fill(block).parts:
+                found.append(block)
+        return found
+
+    def _add(self, entry: Entry, since_ms: int, until_ms: int, grain_ms: int) -> None:
+        for row in exactly(self.store, since_ms, until_ms, self.provider, only=self._only, grain_ms=grain_ms):
+            entry.add(row, self.pricer.cost(row), (row.model, row.speed))
 
     def _first(self, since_ms: int) -> int | None:
         """The first call from then on, None when there is none before the live window."""

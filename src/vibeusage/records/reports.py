@@ -73,7 +73,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
             found["folder"] = [id for id, name in store.named("folder").items() if _is_in(self.project, name)]
         return found
 
-    def takes(self, row: Call) -> bool:
+    def takes(self, row: RollupRow | Call) -> bool:
         return (not self.model or _matches(self.model, row.model)) and (
             not self.project or _is_in(self.project, row.folder)
         )

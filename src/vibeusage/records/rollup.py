@@ -10,6 +10,7 @@ from vibeusage.records.schema import DAY_QUARTERS, HOUR_QUARTERS, PLACED, PRICED
 
 NAMES_KEPT = 20_000
 END = 1 << 62
+RECENT = 32 * DAY_QUARTERS
 BY = ("session", "folder", "branch", "machine")  # what a rollup can be told apart by, besides model and price
 _BY_COLUMNS = {
     "session": ("session_id", "is_side"),
@@ -138,15 +139,37 @@ def newest(
     database: sqlite3.Connection, limits: tuple[int, int], providers: list[str], limit: int, only: Only
 ) -> tuple[list[tuple[str, int]], int]:
     """(provider, id of its name) of the sessions with the last calls within `limits`, and how many there are in all."""
+    rows, values = _chosen("provider, session_id", limits, _PLACED_UNITS, providers, only)
+    count = database.execute(f"SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ({rows}))", values).fetchone()[0]  # noqa: S608
+    wanted, length = min(limit, count), RECENT if limit < count else limits[1] - limits[0]
+    while True:  # backwards: to sort all sessions takes four times as long
+        recent = max(limits[0], limits[1] - length), limits[1]
+        rows, values = _chosen("provider, session_id, last_ms", recent, _PLACED_UNITS, providers, only)
+        sql = f"SELECT provider, session_id FROM ({rows}) GROUP BY 2, 1 ORDER BY MAX(last_ms) DESC LIMIT ?"  # noqa: S608
+        found = database.execute(sql, [*values, limit]).fetchall()
+        if len(found) == wanted:
+            return found, count
+        length *= 4
+
+
+def quarters(
+    database: sqlite3.Connection, limits: tuple[int, int], providers: list[str], only: Only
+) -> list[int]:
+    """Those within `limits` with calls, in the order of time."""
+    units = _PLACED_UNITS if {*only} - {"model"} else _MODEL_UNITS
+    rows, values = _chosen("quarter", limits, units[-1:], providers, only)
+    return [quarter for (quarter,) in database.execute(f"SELECT DISTINCT * FROM ({rows}) ORDER BY 1", values)]  # noqa: S608
+
+
+def _chosen(
+    columns: str, limits: tuple[int, int], units: Iterable[_Unit], providers: list[str], only: Only
+) -> tuple[str, list[Any]]:
     selects, values = [], []
-    for unit, part in _parts(limits, _PLACED_UNITS):
+    for unit, part in _parts(limits, units):
         where, more = condition(unit.name, part, providers, only)
-        selects.append(f"SELECT provider, session_id, last_ms FROM {unit.table} WHERE {where}")  # noqa: S608
+        selects.append(f"SELECT {columns} FROM {unit.table} WHERE {where}")  # noqa: S608
         values += more
-    grouped = f"SELECT provider, session_id, MAX(last_ms) AS last FROM ({' UNION ALL '.join(selects)}) GROUP BY 2, 1"  # noqa: S608
-    sql = f"SELECT provider, session_id, COUNT(*) OVER () FROM ({grouped}) ORDER BY last DESC LIMIT ?"  # noqa: S608
-    found = database.execute(sql, [*values, limit]).fetchall()
-    return [(provider, id) for provider, id, _ in found], found[0][2] if found else 0
+    return " UNION ALL ".join(selects), values
 
 
 def _parts(limits: tuple[int, int], units: Iterable[_Unit]) -> Iterator[tuple[_Unit, tuple[int, int]]]:
@@ -198,7 +221,7 @@ def condition(
     if providers:
         text += f" AND provider IN ({', '.join('?' * len(providers))})"
     for name, ids in (only or {}).items():
-        text += f" AND {ONLY[name]} IN (SELECT value FROM json_each(?))"
+        text += f" AND {ONLY[name]} IN (SELECT value FROM json_each(?))"  # noqa: S608
         values.append(str(list(ids)))
     return text, values
 

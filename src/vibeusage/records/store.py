@@ -229,6 +229,12 @@ class Store:
             found, count = rollup.newest(self._db, limits, list(providers), limit, only)
             return {(provider, self._names[id]): id for provider, id in found}, count
 
+    def quarters(self, since_ms: int, until_ms: int, provider: str, *, only: Only) -> list[int]:
+        """The starts of the quarters within [since, until) with calls, in the order of time."""
+        with _told(self.path):
+            limits = rollup.within(since_ms, until_ms, QUARTER_MS)
+            return [quarter * QUARTER_MS for quarter in rollup.quarters(self._db, limits, [provider], only)]
+
     def models(self) -> set[tuple[str, str]]:
         """The providers and models of all calls."""
         with _told(self.path):

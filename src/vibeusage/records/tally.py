@@ -189,18 +189,24 @@ def is_unpriced(row: RollupRow, cost: Cost) -> bool:
 
 
 def exactly(
-    store: Store, since_ms: int, until_ms: int, provider: str, *, only: Only | None = None
+    store: Store,
+    since_ms: int,
+    until_ms: int,
+    provider: str,
+    *,
+    only: Only | None = None,
+    grain_ms: int = DAY_MS,
 ) -> Iterator[RollupRow]:
-    """The rows of [since, until) in the order of time, by day; what lies in a part of a quarter is by call.
+    """The rows of [since, until) in the order of time; what lies in a part of a quarter is by call.
 
-    `only` as of `Store.rollup`.
+    `only` and `grain_ms` as of `Store.rollup`.
     """
     first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
     if first > last:
         yield from _by_call(store, since_ms, until_ms, provider, only)
         return
     yield from _by_call(store, since_ms, first, provider, only)
-    yield from store.rollup(first, last, providers=[provider], grain_ms=DAY_MS, only=only) if first < last else ()
+    yield from store.rollup(first, last, providers=[provider], grain_ms=grain_ms, only=only) if first < last else ()
     yield from _by_call(store, last, until_ms, provider, only)
 
 
