@@ -71,22 +71,19 @@ def test_what_another_program_keeps_is_asked_of_the_systems_tool(
     platform, environ, script, found, tmp_path, monkeypatch
 ):
     tool = tmp_path / "secret-tool"
-    tool.write_text(f"#!/bin/sh\ncd {tmp_path}\nset -- \"$@\"\n{script}\n".replace("$0", "secret-tool"))
+    tool.write_text(f"#!/bin/sh\n{script}\n".replace("$0", "secret-tool"))
     tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    for name, value in {"GH_TOKEN": SECRET, **environ}.items():
-        monkeypatch.setenv(name, value)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "GH_TOKEN": SECRET, **environ}
     monkeypatch.setattr(keystore, "sys", SimpleNamespace(platform=platform))
     monkeypatch.setattr(keystore, "LIMIT_S", 0.5 if "sleep" in script else 10)
-    assert keystore.of_another("acme", "work") == found
+    assert keystore.of_another("acme", "work", environ) == found
 
 
 @pytest.mark.parametrize("name", ["SSH_CONNECTION", "SSH_TTY", "CI"])
 def test_macos_is_not_asked_where_nobody_sees_its_question(name, monkeypatch):
-    monkeypatch.setenv(name, "1")
     monkeypatch.setattr(keystore, "sys", SimpleNamespace(platform="darwin"))
     monkeypatch.setattr(subprocess, "run", lambda *args, **options: pytest.fail("it was asked"))
-    assert keystore.of_another("acme", "work") is None
+    assert keystore.of_another("acme", "work", {name: "1"}) is None
 
 
 def test_a_document_is_stored_read_and_deleted(ring, home):

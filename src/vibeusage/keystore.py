@@ -11,6 +11,7 @@ import importlib
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -74,7 +75,7 @@ def delete(account: str, kind: str, *, backend: str) -> bool:
     return _ask("delete", account, kind, backend=backend) is not None
 
 
-def of_another(service: str, account: str) -> bytes | None:
+def of_another(service: str, account: str, environ: Mapping[str, str]) -> bytes | None:
     """What another program keeps under these names in the system's keyring; only where a person waits.
 
     Asked by the system's own tool, to which macOS grants it for good. None without the tool or an answer in time,
@@ -84,10 +85,10 @@ def of_another(service: str, account: str) -> bytes | None:
 
     command = ["secret-tool", "lookup", "service", service, "username", account]
     if sys.platform == "darwin":
-        if {"SSH_CONNECTION", "SSH_TTY", "CI"} & os.environ.keys():
+        if {"SSH_CONNECTION", "SSH_TTY", "CI"} & environ.keys():
             return None
         command = ["/usr/bin/security", "find-generic-password", "-s", service, "-a", account, "-w"]
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    environment = {name: environ[name] for name in ENVIRONMENT if name in environ}
     try:
         done = subprocess.run(  # noqa: S603
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT_S, check=False, env=environment

@@ -144,8 +144,8 @@ def test_e9_delete_leaves_nothing_where_another_tool_stored_the_same_entry(keyri
 def test_what_another_program_keeps_is_read_by_the_systems_tool(keyring):
     store = ["secret-tool", "store", "--label=x", "service", "gemini", "username", "antigravity"]
     subprocess.run(store, input=DOCUMENT, timeout=20, check=True)
-    assert keystore.of_another("gemini", "antigravity") == DOCUMENT
-    assert keystore.of_another("gemini", "somebody") is None
+    assert keystore.of_another("gemini", "antigravity", os.environ) == DOCUMENT
+    assert keystore.of_another("gemini", "somebody", os.environ) is None
 
 
 @pytest.mark.parametrize("action", ["read", "write", "delete"])
