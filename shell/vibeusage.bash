@@ -90,13 +90,17 @@ _vibeusage_prompt() {
 _vibeusage_complete() {
   local words='' IFS=$' \t\n'
   case $COMP_CWORD-${COMP_WORDS[1]} in
-    1-*) words='usage line harvest refresh auth key status doctor report records config cache init install uninstall demo
-      claude codex copilot cursor gemini' ;;
-    *-usage | *-refresh | *-status | 2-auth | 2-key) words='claude codex copilot cursor gemini' ;;
+    1-*) words='usage line harvest refresh auth providers key status doctor report records config cache init install
+      uninstall demo' ;;
+    2-providers) words='list show enable disable configure order check' ;;
     2-report) words='daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity' ;;
     2-install | 2-uninstall) words='zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd' ;;
     2-line) words='tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen zjstatus
       swiftbar plain ansi json' ;;
+  esac
+  case $COMP_CWORD-${COMP_WORDS[1]} in
+    1-* | *-usage | *-refresh | *-status | 2-auth | 2-key | [3-9]-providers)
+      words+=" $(command vibeusage providers list --names 2>/dev/null)" ;;
   esac
   # shellcheck disable=SC2207 # bash 3.2 has no mapfile, and no word here has a blank
   COMPREPLY=($(builtin compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))

@@ -87,12 +87,15 @@ _vibeusage_precmd() {
 prompt_vibeusage() { p10k segment -c '${VIBEUSAGE_SEGMENT-}' -e -t '${VIBEUSAGE_SEGMENT-}' }  # expanded at each draw
 _vibeusage_complete() {
   case $CURRENT$words[2] in
-    2*) compadd -- usage line harvest refresh auth key status doctor report records config cache init install uninstall demo claude codex copilot cursor gemini ;;
-    3auth|3key|*usage|*refresh|*status) compadd -- claude codex copilot cursor gemini ;;
+    2*) compadd -- usage line harvest refresh auth providers key status doctor report records config cache init install uninstall demo ;;
+    3providers) compadd -- list show enable disable configure order check ;;
     3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity ;;
     3install|3uninstall) compadd -- zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd ;;
     3line) compadd -- tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen \
       zjstatus swiftbar plain ansi json ;;
+  esac
+  case $CURRENT$words[2] in
+    2*|3auth|3key|*usage|*refresh|*status|<4->providers) compadd -- ${(f)"$(command vibeusage providers list --names 2>/dev/null)"} ;;
   esac
 }
 vibeusage_plugin_unload() {

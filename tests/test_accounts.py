@@ -117,14 +117,20 @@ def test_other_tools_logins_can_be_left_alone(acme, settings, home):
 @pytest.mark.parametrize(
     ("text", "environ", "ids"),
     [
-        pytest.param("", {}, ["claude", "codex", "copilot", "cursor", "gemini"], id="all"),
+        pytest.param("", {}, sorted(providers.ids()), id="all"),
+        pytest.param(
+            'provider_order = ["gemini", "codex"]\nenabled_providers = ["claude", "codex", "gemini"]',
+            {},
+            ["gemini", "codex", "claude"],
+            id="some first",
+        ),
         pytest.param('enabled_providers = ["gemini", "claude"]', {}, ["gemini", "claude"], id="only these, in order"),
         pytest.param(
             'enabled_providers = ["gemini"]', {"VIBEUSAGE_ENABLED_PROVIDERS": "codex, cursor"}, ["codex", "cursor"],
             id="the environment wins",
         ),
         pytest.param(
-            "[providers.codex]\nenabled = false", {}, ["claude", "copilot", "cursor", "gemini"], id="one is off"
+            "[providers.codex]\nenabled = false", {}, sorted({*providers.ids()} - {"codex"}), id="one is off"
         ),
         pytest.param(
             'enabled_providers = ["claude@work"]\n[providers."claude@work"]\nconfig_dir = "~/w"', {}, ["claude@work"],
@@ -149,7 +155,10 @@ def test_settings_name_order_and_switch_off(settings, text, environ, ids):
 def test_a_wrong_name_is_said_with_the_place_where_it_stands(settings, text, environ, message):
     with pytest.raises(ConfigError) as caught:
         chosen(settings(text), environ=environ)
-    assert (str(caught.value), caught.value.hint) == (message, "providers: claude, codex, copilot, cursor, gemini")
+    assert (str(caught.value), caught.value.hint) == (
+        message,
+        "did you mean claude? `vibeusage providers list --all` names them all",
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,10 +177,10 @@ def test_a_moved_address_names_the_way_to_a_login_of_our_own(settings, name, com
 
 
 @pytest.mark.parametrize("name", ["nobody", "claude@nobody", "nobody@claude", "", "claude@"])
-def test_a_name_that_nobody_knows_is_said_with_those_that_are(settings, name):
+def test_a_name_that_nobody_knows_is_said_with_where_those_that_are_stand(settings, name):
     with pytest.raises(ConfigError) as caught:
         chosen(settings(""), name)
-    assert "claude" in caught.value.hint
+    assert "claude" in caught.value.hint or "`vibeusage providers list --all`" in caught.value.hint
 
 
 def test_a_strategy_that_is_not_there_is_a_mistake_in_the_settings(acme, settings):

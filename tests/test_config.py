@@ -224,6 +224,7 @@ MISTAKES = [
     ("[providers.claude]\nconfig_dir = ''", "providers.claude.config_dir", 'is "", not a path', "~/.claude-work"),
     ("[providers.claude]\nenv = 'A B'", "providers.claude.env", 'is "A B", not the name', "providers.claude.env"),
     ("[providers.claude]\nstrategies = []", "providers.claude.strategies", "is [], not a list", "claude.strategies"),
+    ("provider_order = 'claude'", "provider_order", "not a list of provider", "config set provider_order"),
     ("[providers.acme]\nregion = 5", "providers.acme.region", "is 5, not a region's name", "region china"),
     ("[providers.acme.params]\nteam = 5", "providers.acme.params.team", "is 5, not a name of", "params.team my-team"),
     ("[providers.claude]\nbrowser = 'lynx'", "providers.claude.browser", 'is "lynx", not a browser', "browser firefox"),

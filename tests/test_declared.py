@@ -54,6 +54,7 @@ MISTAKES = [
     (START + 'hints = ["a"]', "hints", "not a table of texts", "a = "),
     (START + "[params.team]\nenv = 5", "params.team.env", "is 5", "ACME_API_KEY"),
     (START + '[params.team]\nenv = "TEAM"', "params.team.about", "is missing", "Acme Code"),
+    (START + 'icon = "ab"', "icon", "not one character", "◇"),
     (START + "params = 5", "params", "is written as 5", "[params]"),
     (START + '[[login]]\nfile = "~/.acme"\nkey = "a"', "login[1].tool", "is missing", "Acme Code"),
     (START + "[base]\n" + BALANCE, "base", "says no address", "ACME_BASE_URL"),

@@ -4,13 +4,13 @@ import re
 
 import pytest
 
-from vibeusage import cli, paths, providers, timers
+from vibeusage import cli, paths, timers
 from vibeusage.cli import report, uninstall
 from vibeusage.line import TARGETS
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_command_provider_and_target_is_completed_and_nothing_else(shell):
+def test_every_command_action_and_target_is_completed_and_nothing_else(shell):
     text = (paths.shell_dir() / f"vibeusage.{shell}").read_text()
     lists = {
         "words='": r"words='([^']+)'",
@@ -19,5 +19,8 @@ def test_every_command_provider_and_target_is_completed_and_nothing_else(shell):
     }
     pattern = {"bash": lists["words='"], "zsh": lists["compadd --"], "fish": lists["complete"]}[shell]
     offered = {word for found in re.findall(pattern, text) for word in found.replace("\\", " ").split()}
-    known = {*cli.COMMANDS, *providers.ids(), *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS}
-    assert offered == known
+    actions = {"list", "show", "enable", "disable", "configure", "order", "check"}
+    assert offered - {"(command", "vibeusage", "--names", "2>/dev/null)"} == {
+        *(*cli.COMMANDS, *actions, *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS)
+    }
+    assert "vibeusage providers list --names" in text

@@ -3,6 +3,7 @@
 An account is named in config.toml (`[providers."claude@work"]`) or by a login stored under its name.
 """
 
+import difflib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -43,7 +44,9 @@ def chosen(wanted: Sequence[str], settings: Config, around: Surroundings) -> lis
 def enabled(settings: Config, environ: Mapping[str, str]) -> list[str]:
     """The ids of the providers (or accounts) that are on, in order."""
     known = in_force(settings, environ).enabled_providers or providers.ids()
-    return [name for name in known if settings.providers.get(name, ProviderOptions()).enabled]
+    places = {name: place for place, name in enumerate(settings.provider_order or ())}
+    ordered = sorted(known, key=lambda name: places.get(name, len(places)))
+    return [name for name in ordered if settings.providers.get(name, ProviderOptions()).enabled]
 
 
 def in_force(settings: Config, environ: Mapping[str, str]) -> Config:
@@ -56,10 +59,15 @@ def in_force(settings: Config, environ: Mapping[str, str]) -> Config:
         where, said = VARIABLE, named
     for name in said or ():
         if name.partition("@")[0] not in providers.ids():
-            known = ", ".join(providers.ids())
-            raise ConfigError(f"{clean(name, 60)!r} in {where} is not a provider", hint=f"providers: {known}")
+            raise ConfigError(f"{clean(name, 60)!r} in {where} is not a provider", hint=nearest(name))
         provider_of(name)
     return msgspec.structs.replace(settings, enabled_providers=said)
+
+
+def nearest(name: str) -> str:
+    """What a name that nobody knows may have been meant for, and where all are told."""
+    near = difflib.get_close_matches(name.partition("@")[0], providers.ids(), n=1)
+    return f"{f'did you mean {near[0]}? ' if near else ''}`vibeusage providers list --all` names them all"
 
 
 def provider_of(name: str) -> str:
@@ -71,7 +79,7 @@ def provider_of(name: str) -> str:
     if provider_id not in providers.ids():
         raise ConfigError(
             f"{clean(name, 60)!r} is not a provider or command",
-            hint=f"providers: {', '.join(providers.ids())}; commands: vibeusage --help",
+            hint=f"{nearest(name)}; commands: vibeusage --help",
         )
     if not _NAME.fullmatch(name):
         raise ConfigError(

@@ -133,6 +133,9 @@ MaxConcurrent = Annotated[
 EnabledProviders = Annotated[
     Names, about("only these providers, in this order", "a list of provider or account names", ["claude", "codex"])
 ]
+ProviderOrder = Annotated[
+    Names, about("these providers first, in this order", "a list of provider or account names", ["codex", "claude"])
+]
 UseKeyring = Annotated[bool, about("keep our keys in the desktop's keyring", "true or false", True)]
 KeyringBackend = Annotated[
     Literal["secret-service", "kwallet", "macos"],
@@ -323,3 +326,4 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pricing: Pricing = msgspec.field(default_factory=Pricing)
     records: dict[Id, RecordOptions] = msgspec.field(default_factory=dict)
     enabled_providers: EnabledProviders | None = None
+    provider_order: ProviderOrder | None = None

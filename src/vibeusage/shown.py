@@ -28,9 +28,14 @@ def is_shown(account: str, settings: Config) -> bool:
     return not names & off and (said is None or bool(names & {*said}))
 
 
+def order(settings: Config) -> list[str]:
+    """The names that the settings put in an order; those that are not there come behind."""
+    return list(dict.fromkeys([*(settings.provider_order or ()), *(settings.enabled_providers or ())]))
+
+
 def in_order(accounts: Mapping[str, _Known], settings: Config) -> dict[str, _Known]:
     """Those that are shown, in the order the settings give, else by id."""
-    said = settings.enabled_providers or []
+    said = order(settings)
     places = {name: place for place, name in enumerate(said)}
 
     def place(account: str) -> int:

@@ -209,13 +209,13 @@ def test_a_disabled_provider_is_asked_when_named(config_dir, pages):
     assert (run("calm@work"), pages.asked) == (0, ["calm"])
 
 
-def test_an_unknown_provider_is_refused_with_the_known_ones(pages):
+def test_an_unknown_provider_is_refused_with_the_nearest(pages):
     with pytest.raises(ConfigError) as caught:
         run("calm", "clam")
     error = caught.value
     assert (str(error), error.hint, error.exit_code) == (
         "'clam' is not a provider",
-        "known are: calm, slow, half, down, odd, broken, pageless",
+        "did you mean calm? `vibeusage providers list --all` names them all",
         4,
     )
     assert pages.asked == []

@@ -15,6 +15,7 @@ COMMANDS = {
     "harvest": "record the limits in a Claude Code document and pass it on",
     "refresh": "ask the providers now, or only those that are due",
     "auth": "log in, or tell where a login was found",
+    "providers": "list, show, switch and set up the providers",
     "key": "list, set, move or delete the secrets vibeusage keeps",
     "status": "show what the providers' own status pages say",
     "doctor": "tell what is wrong and what to do, safe to paste",

@@ -54,7 +54,7 @@ def account(name: str, settings: Config, around: accounts.Surroundings) -> Conte
 def check_provider(name: str) -> None:
     """As `accounts.provider_of`, without repeating the name: a person may have put a secret there."""
     if name.partition("@")[0] not in providers.ids():
-        raise ConfigError("the first word is not a provider", hint=f"providers: {', '.join(providers.ids())}")
+        raise ConfigError("the first word is not a provider", hint=accounts.nearest(name))
 
 
 def kinds(provider: Provider) -> dict[str, Secret]:

@@ -61,7 +61,7 @@ def _chosen(wanted: list[str], settings: config.Config) -> list[Provider]:
     ]
     for name in names:
         if name.partition("@")[0] not in providers.ids():
-            raise ConfigError(f"{name!r} is not a provider", hint=f"known are: {', '.join(providers.ids())}")
+            raise ConfigError(f"{name!r} is not a provider", hint=accounts.nearest(name))
     return [providers.load(name) for name in dict.fromkeys(name.partition("@")[0] for name in names)]
 
 

@@ -42,7 +42,7 @@ def load(provider_id: str, path: Path) -> Provider:
 def provider(provider_id: str, declared: Declaration) -> Provider:
     login = tuple(_places(declared))
     secret = Secret(
-        kind="apikey",
+        kind=declared.stored[0],
         label=f"{declared.name} key",
         how=f"made at {declared.keys or declared.dashboard or declared.name}",
         strategy=STRATEGY,
@@ -50,6 +50,8 @@ def provider(provider_id: str, declared: Declaration) -> Provider:
     return Provider(
         id=provider_id,
         name=declared.name,
+        icon=declared.icon,
+        params={name: rule.about for name, rule in declared.params.items()},
         hosts=tuple(_hosts(declared)),
         dashboard_url=declared.dashboard or "",
         login_hint=_hint(provider_id, declared),
@@ -64,7 +66,8 @@ def _places(declared: Declaration) -> list[Place]:
     if declared.auth == "none":
         return []
     named: list[Place] = [Env(name) for name in declared.env]
-    return [*named, Stored(kind="apikey"), *(JsonFile(path=each.file, key=each.key) for each in declared.login)]
+    stored = [Stored(kind=kind) for kind in declared.stored]
+    return [*named, *stored, *(JsonFile(path=each.file, key=each.key) for each in declared.login)]
 
 
 def _hint(provider_id: str, declared: Declaration) -> str:

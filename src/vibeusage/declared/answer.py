@@ -17,6 +17,7 @@ from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, Usage, 
 from vibeusage.providers import fields
 
 TEXT_LIMIT = 160
+LONGEST_S = 366 * 86_400
 
 
 class Part(NamedTuple):
@@ -28,7 +29,10 @@ class Part(NamedTuple):
     keys: tuple[str, ...] = ()
 
     def places(self, path: str) -> list[pick.Place] | None:
-        return pick.places(path, self.here, top=self.top, keys=self.keys, others=self.answers.documents)
+        answers = self.answers
+        return pick.places(
+            path, self.here, top=self.top, keys=self.keys, others=answers.documents, known=answers.known
+        )
 
     def first(self, path: str | None) -> Any:
         found = self.places(path) if path else None
@@ -47,6 +51,7 @@ class Answers(NamedTuple):
     documents: Mapping[str, Any]
     now: datetime
     region: str = ""
+    known: Mapping[str, str] = pick.NOTHING
 
     def of(self, request: str | None) -> Part:
         asked = {request.name: request for request in self.declared.requests}
@@ -59,10 +64,12 @@ class Answers(NamedTuple):
 def usage(answers: Answers) -> Usage:
     """Raises ValueError with the paths that lead nowhere when there is nothing in the answers."""
     declared = answers.declared
+    periods = tuple(period for rule in declared.period for period in _periods(rule, answers))
+    balances = (rule for rule in declared.balance if not (rule.without_period and periods))
     found = Usage(
-        periods=tuple(period for rule in declared.period for period in _periods(rule, answers)),
-        overage=_overage(declared.overage, answers) if declared.overage else None,
-        balance=next(filter(None, (_balance(rule, answers) for rule in declared.balance)), None),
+        periods=periods,
+        overage=next(filter(None, (_overage(rule, answers) for rule in declared.overage)), None),
+        balance=next(filter(None, (_balance(rule, answers) for rule in balances)), None),
         identity=_identity(declared.identity, answers) if declared.identity else None,
     )
     if not (found.periods or found.overage or found.balance or _is_unlimited(answers)):
@@ -74,8 +81,7 @@ def _wanted(declared: Declaration) -> Iterator[str]:
     for rule in declared.period:
         numbers = (getattr(rule, name) for name in ("percent", "percent_left", "fraction", "fraction_left", *COUNTS))
         yield from (_written(number) for number in numbers if number is not None)
-    if declared.overage:
-        yield _written(declared.overage.used)
+    yield from (_written(rule.used) for rule in declared.overage)
     yield from (_written(rule.amount) for rule in declared.balance)
 
 
@@ -87,7 +93,7 @@ def _is_unlimited(answers: Answers) -> bool:
     return any(_has_no_limit(rule, part) for rule in answers.declared.period for part in _parts(rule, answers))
 
 
-def _parts(rule: Period | Balance, answers: Answers) -> list[Part]:
+def _parts(rule: Period | Overage | Balance, answers: Answers) -> list[Part]:
     return answers.of(rule.request).each(rule.each)
 
 
@@ -100,8 +106,14 @@ def _periods(rule: Period, answers: Answers) -> Iterator[UsagePeriod]:
                 utilization=used,
                 period_type=_type(rule, part),
                 resets_at=_reset(rule, part, answers.now),
-                model=rule.model,
+                model=rule.model and _with_key(rule.model, part),
+                window_seconds=_seconds(rule, part),
             )
+
+
+def _seconds(rule: Period, part: Part) -> int | None:
+    found = None if rule.window is None else _number(rule.window, part)
+    return int(found) if found and 0 < found <= LONGEST_S else None
 
 
 def _has_no_limit(rule: Period | Overage, part: Part) -> bool:
@@ -135,9 +147,11 @@ def _percent(rule: Period, part: Part) -> float | None:
 
 
 def _number(number: Number, part: Part) -> Decimal | None:
-    """The sum of the terms that are there; None when none is."""
-    found = [value for term in terms(number) if (value := _term(term, part)) is not None]
-    return sum(found, Decimal(0)) if found else None
+    """The sum; None when no term is there, or one is missing that is not optional."""
+    listed = [(term, _term(term, part)) for term in terms(number)]
+    found = [value for _, value in listed if value is not None]
+    is_whole = all(value is not None or term.optional for term, value in listed)
+    return sum(found, Decimal(0)) if found and is_whole else None
 
 
 def _term(term: Term, part: Part) -> Decimal | None:
@@ -164,7 +178,11 @@ def _name(rule: Period, part: Part) -> str:
     """`{key}` in a name is the element's key, or the keys on the way to it."""
     said = part.first(rule.name_from)
     name = str(said) if isinstance(said, str | int) else rule.name or "/".join(part.keys)
-    return name.replace("{key}", "/".join(part.keys))[:TEXT_LIMIT]
+    return _with_key(name, part)
+
+
+def _with_key(text: str, part: Part) -> str:
+    return text.replace("{key}", "/".join(part.keys))[:TEXT_LIMIT]
 
 
 def _type(rule: Period, part: Part) -> PeriodType:
@@ -197,24 +215,37 @@ def next_start(when: str, now: datetime) -> datetime:
 
 def _overage(rule: Overage, answers: Answers) -> OverageUsage | None:
     part = answers.of(rule.request)
-    used = _number(rule.used, part)
-    if used is None:
-        return None
+    used, currency = _added_up(rule, rule.used, answers)
     limit = None if rule.limit is None or _has_no_limit(rule, part) else _number(rule.limit, part)
-    return OverageUsage(
-        used=max(Decimal(0), used),
-        limit=limit if limit and limit > 0 else None,
-        currency=_currency(rule, part, ""),
-        resets_at=_reset(rule, part, answers.now),
-    )
+    limit = limit if limit and limit > 0 else None
+    if used is None or (rule.skip_zero and used <= 0) or (rule.needs_limit and limit is None):
+        return None
+    resets_at = _reset(rule, part, answers.now)
+    return OverageUsage(used=max(Decimal(0), used), limit=limit, currency=currency, resets_at=resets_at)
 
 
 def _balance(rule: Balance, answers: Answers) -> Left | None:
+    rows = [_added_up(rule, rule.amount, answers)] if rule.sum else _rows(rule, rule.amount, answers)
+    there = ((amount, currency) for amount, currency in rows if amount is not None)
+    return next((Left(amount, currency) for amount, currency in there if amount or not rule.skip_zero), None)
+
+
+def _rows(rule: Overage | Balance, number: Number, answers: Answers) -> Iterator[tuple[Decimal, str]]:
+    """Each amount that is there and its currency."""
     for part in _parts(rule, answers):
-        amount = _number(rule.amount, part)
-        if amount is not None and not (rule.skip_zero and amount == 0):
-            return Left(amount, _currency(rule, part, answers.region))
-    return None
+        amount = _number(number, part)
+        if amount is not None:
+            yield amount, _currency(rule, part, answers.region)
+
+
+def _added_up(rule: Overage | Balance, number: Number, answers: Answers) -> tuple[Decimal | None, str]:
+    """The amounts in the currency of the first row; nothing in an empty list is 0, of its absence nothing is known."""
+    rows = list(_rows(rule, number, answers))
+    if not rows:
+        is_empty = rule.each is not None and answers.of(rule.request).places(rule.each) == []
+        return Decimal(0) if is_empty else None, rule.currency
+    currency = rows[0][1]
+    return sum((amount for amount, said in rows if said == currency), Decimal(0)), currency
 
 
 def _currency(rule: Overage | Balance, part: Part, region: str) -> str:
@@ -233,8 +264,10 @@ def _identity(rule: Identity, answers: Answers) -> ProviderIdentity | None:
     part = answers.of(rule.request)
     plan, email, organization = (_label(part.first(path)) for path in (rule.plan, rule.email, rule.organization))
     named = plan and rule.plans.get(plan, plan.replace("_", " "))
-    found = ProviderIdentity(email=email, organization=organization, plan=named)
-    return found if any((plan, email, organization)) else None
+    status = _label(part.first(rule.status))
+    told = [named, status if status not in rule.usual else None]
+    found = ProviderIdentity(email=email, organization=organization, plan=", ".join(filter(None, told)) or None)
+    return found if any((found.plan, email, organization)) else None
 
 
 def _label(value: Any) -> str | None:
@@ -245,19 +278,19 @@ def told(answers: Answers) -> Iterable[tuple[str, str]]:
     """For people: each thing that is read and what was found for it."""
     for number, rule in enumerate(answers.declared.period, 1):
         found = list(_periods(rule, answers))
-        yield f"period {number}", ", ".join(map(_line, found)) or "is not in the answer, or has no limit"
+        yield f"period {number}", ", ".join(map(line, found)) or "is not in the answer, or has no limit"
     for number, rule in enumerate(answers.declared.balance, 1):
         left = _balance(rule, answers)
         yield f"balance {number}", f"{left.amount} {left.currency}" if left else "is not in the answer"
-    if answers.declared.overage:
-        spent = _overage(answers.declared.overage, answers)
+    for number, rule in enumerate(answers.declared.overage, 1):
+        spent = _overage(rule, answers)
         limit = f" of {spent.limit}" if spent and spent.limit else ""
-        yield "overage", f"{spent.used}{limit} {spent.currency}" if spent else "is not in the answer"
+        yield f"overage {number}", f"{spent.used}{limit} {spent.currency}" if spent else "is not in the answer"
     if answers.declared.identity:
         said = _identity(answers.declared.identity, answers)
         yield "plan", (said and said.plan) or "is not in the answer"
 
 
-def _line(period: UsagePeriod) -> str:
+def line(period: UsagePeriod) -> str:
     reset = f", resets {period.resets_at:%Y-%m-%d %H:%M} UTC" if period.resets_at else ""
     return f"{period.name} {period.utilization:g}% ({period.period_type}{reset})"

@@ -10,7 +10,7 @@ import msgspec
 
 from vibeusage import schema
 from vibeusage.declared import pick
-from vibeusage.declared.form import COUNTS, NUMBERS, VARIABLE, Declaration, Number, Path, Period, terms
+from vibeusage.declared.form import COUNTS, NUMBERS, VARIABLE, Declaration, Number, Overage, Path, Period, terms
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
 from vibeusage.toml_edit import literal
@@ -28,13 +28,19 @@ def read(text: str, file: str) -> Declaration:
         raise ConfigError(f"{file} is not TOML: {clean(str(exc), 120)}", hint=f"correct {file}") from exc
     for where, problem, fix in _mistakes(document):
         raise ConfigError(f"{file}: {where} {problem}", hint=fix)
-    return msgspec.convert(document, Declaration)
+    return _converted(document)
+
+
+def _converted(document: dict[str, Any]) -> Declaration:
+    """A single [[overage]] may be written as [overage]."""
+    said = document.get("overage")
+    return msgspec.convert({**document, "overage": [said]} if isinstance(said, dict) else document, Declaration)
 
 
 def _mistakes(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Where, what is wrong, and what to write."""
     yield from _in_table(Declaration, document, "")
-    declared = msgspec.convert(document, Declaration)
+    declared = _converted(document)
     yield from _in_whole(declared)
     yield from _in_requests(declared)
     for number, period in enumerate(declared.period, 1):
@@ -63,7 +69,7 @@ def _in_value(kind: Any, value: Any, where: str) -> Iterator[tuple[str, str, str
         yield from _in_leaf(kind, value, where)
         return
     header, tables = f"[{where}]", {where: value}
-    if get_origin(kind) is list:
+    if get_origin(kind) is list and not (struct is Overage and isinstance(value, dict)):
         header = f"[[{where}]]"
         tables = {f"{where}[{number}]": each for number, each in enumerate(value, 1)} if isinstance(value, list) else {}
     elif get_origin(kind) is dict and isinstance(value, dict):
@@ -102,8 +108,8 @@ def _in_whole(declared: Declaration) -> Iterator[tuple[str, str, str]]:
     if declared.auth != "none" and not declared.env and not declared.login:
         yield "env", "is missing", 'name a variable for the key, `env = ["ACME_API_KEY"]`, or `auth = "none"`'
     names = {request.name for request in declared.requests}
-    readers: list[tuple[str, Any]] = [("overage", declared.overage), ("identity", declared.identity)]
-    for kind, rules in (("period", declared.period), ("balance", declared.balance)):
+    readers: list[tuple[str, Any]] = [("identity", declared.identity)]
+    for kind, rules in (("period", declared.period), ("overage", declared.overage), ("balance", declared.balance)):
         readers += [(f"{kind}[{number}]", rule) for number, rule in enumerate(rules, 1)]
     for where, rule in readers:
         if rule and rule.request and rule.request not in names:
@@ -138,8 +144,11 @@ def _in_requests(declared: Declaration) -> Iterator[tuple[str, str, str]]:
         for header, value in request.headers.items():
             if header.lower() in FORBIDDEN_HEADERS or not re.fullmatch(r"[A-Za-z0-9-]+", header):
                 yield f"request[{number}].headers", f"may not set {clean(header, 40)}", "take it out"
-            if re.search(r"[{}]|[^\x20-\x7e]", value):
+            own = re.fullmatch(r"\{(\w+)\}", value)
+            if not (own and own[1] in declared.params) and re.search(r"[{}]|[^\x20-\x7e]", value):
                 yield f"request[{number}].headers.{header}", "holds more than plain text", "write a constant text"
+        if request.unless and request.unless not in known:
+            yield f"request[{number}].unless", f"is {request.unless}, which nothing tells", "a name that was taken before"
         if request.name in names:
             yield f"request[{number}].name", "is there twice", "give each request a name of its own"
         names.add(request.name)

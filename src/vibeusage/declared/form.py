@@ -72,6 +72,7 @@ Address = Annotated[
     Meta(max_length=1000),
     about("the address to ask", "an https address", "https://api.acme.example/v1/usage", _address_problem),
 ]
+Icon = Annotated[str, Meta(min_length=1, max_length=1, pattern=_TEXT), about("a sign for it", "one character", "◇")]
 Page = Annotated[
     str, Meta(max_length=500), about("a page for people", "an https address", "https://acme.example/usage", url_problem)
 ]
@@ -110,6 +111,11 @@ Currency = Annotated[
 ResetAt = Annotated[
     str, about("when it starts anew", 'such as "utc-day", "utc-month", "day:America/Chicago"', "utc-day", _zone_problem)
 ]
+Stores = Annotated[
+    tuple[Literal["apikey", "admin"], ...],
+    Meta(min_length=1),
+    about("what the key is among those that are stored", 'a list of "apikey", "admin"', ["admin"]),
+]
 Flag = Annotated[bool, about("yes or no", "true or false", True)]
 Method = Annotated[Literal["GET", "POST"], about("the method", '"GET" or "POST"', "POST")]
 Word = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z"), about("a name", "a name in small letters", "plan")]
@@ -121,8 +127,11 @@ Body = Annotated[dict[str, Any], about("the JSON document that is posted", "a ta
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Without a term that is not `optional` there is no sum: half of it would be a wrong number."""
+
     path: Path
     factor: Factor = 1.0
+    optional: Flag = False
 
 
 Number = Annotated[
@@ -139,9 +148,13 @@ def terms(number: Number | None) -> list[Term]:
 
 
 class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"is_not": "not"}):
-    """An answer counts only when `path` is `equals` and not `not`; values in `auth` say that the key is refused."""
+    """An answer counts only when `path` is `equals` and not `not`; values in `auth` say that the key is refused.
+
+    `there` says whether something has to be there, or must not be. `{name}` is what is known by that name.
+    """
 
     path: Path
+    there: Flag | None = None
     equals: Values | None = None
     is_not: Values | None = None
     auth: Values | None = None
@@ -151,7 +164,11 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"is
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`take` keeps values of the answer for the addresses of later requests; skipped when all are known already."""
+    """`take` keeps values of the answer for the addresses of later requests; skipped when all are known already.
+
+    With `always` it is asked all the same, and what is known has to be among them. It is not asked where
+    `unless` is known, and with `tool` only with another tool's login.
+    """
 
     url: Address
     name: Word = "usage"
@@ -160,6 +177,9 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: Body | None = None
     root: Path | None = None
     optional: Flag = False
+    always: Flag = False
+    unless: Word | None = None
+    tool: Flag = False
     ok: list[Guard] = []
     take: Annotated[
         dict[str, str], about("values to keep", "a table of paths", {"project": "id"}, _paths_problem)
@@ -187,13 +207,19 @@ class Period(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unlimited: Path | None = None
     reset: Path | None = None
     reset_at: ResetAt | None = None
+    window: Number | None = None
     model: Label | None = None
 
 
 class Overage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Several are tried in their order; the rows of `each` are added up, those in the currency of the first."""
+
     used: Number
     request: Word | None = None
+    each: Path | None = None
+    skip_zero: Flag = False
     limit: Number | None = None
+    needs_limit: Flag = False
     no_limit: NoLimits = []
     currency: Currency = "USD"
     currency_from: Path | None = None
@@ -202,21 +228,30 @@ class Overage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Balance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Several are tried in their order; `skip_zero` hands over to the next when nothing is left."""
+    """Several are tried in their order; `skip_zero` hands over to the next when nothing is left.
+
+    With `sum` the rows of `each` are added up, those in the currency of the first.
+    """
 
     amount: Number
     request: Word | None = None
     each: Path | None = None
+    sum: Flag = False
     skip_zero: Flag = False
+    without_period: Flag = False
     currency: Currency = "USD"
     currencies: Texts = {}
     currency_from: Path | None = None
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`status` is told with the plan unless it is one of `usual`."""
+
     request: Word | None = None
     plan: Path | None = None
     plans: Texts = {}
+    status: Path | None = None
+    usual: Annotated[list[str], about("what goes without saying", "a list of texts", ["active"])] = []
     email: Path | None = None
     organization: Path | None = None
 
@@ -236,7 +271,10 @@ class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Param(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of an address that the person knows; `optional` when an answer may tell it."""
+    """A part of an address, or a header, that the person knows; `optional` when an answer may tell it, or nobody.
+
+    What nobody tells is left out of a query or of the headers.
+    """
 
     env: Variable
     about: Name
@@ -261,13 +299,15 @@ class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dashboard: Page | None = None
     keys: Page | None = None
     status: Page | None = None
+    icon: Icon = "◇"
     hints: Texts = {}
     base: Base | None = None
     params: dict[str, Param] = {}
     login: list[LoginFile] = []
+    stored: Stores = ("apikey",)
     request: list[Request] = []
     period: list[Period] = []
-    overage: Overage | None = None
+    overage: list[Overage] = []
     balance: list[Balance] = []
     identity: Identity | None = None
 

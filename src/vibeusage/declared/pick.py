@@ -3,7 +3,7 @@
 A path is looked up in one element of the answer; `$.` at its front starts at the whole of it, `$other.` at the
 answer of another request. `[*]` stands for every element of a list or map, `[a=b]` for the first of a list in
 which `a` is `b`, or for a map if it is so there, `{key}` for the name of the map's element that the path belongs
-to, `"a.b"` for a name with dots in it. Of several paths with `|` between them the first that leads somewhere counts.
+to, `[a={name}]` for what has at `a` what is known by that name, `"a.b"` for a name with dots in it. Of several paths with `|` between them the first that leads somewhere counts.
 """
 
 import re
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 MOST_ELEMENTS = 1000
-NO_OTHERS: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _START = re.compile(r"\$(?P<other>[a-z][a-z0-9_]*)?(?=[.\[])")
 _STEP = re.compile(
     r"""\. (?: (?P<key>[\w-]+) | "(?P<quoted>[^"]+)" | (?P<its_key>\{key\}) )
@@ -75,12 +75,18 @@ def _step(found: re.Match[str]) -> Step:
 
 
 def places(
-    path: str, here: Any, *, top: Any = None, keys: tuple[str, ...] = (), others: Mapping[str, Any] = NO_OTHERS
+    path: str,
+    here: Any,
+    *,
+    top: Any = None,
+    keys: tuple[str, ...] = (),
+    others: Mapping[str, Any] = NOTHING,
+    known: Mapping[str, str] = NOTHING,
 ) -> list[Place] | None:
     """What the path leads to, without nulls; None where it leads nowhere, [] for every element of an empty list."""
     for way in ways(path):
         start = others.get(way.other) if way.other else top if way.from_top else here
-        found = _walked(way, start, keys)
+        found = _walked(way, start, keys, known)
         if found is not None:
             return found
     return None
@@ -92,12 +98,12 @@ def first(path: str, here: Any, *, top: Any = None, keys: tuple[str, ...] = ()) 
     return found[0].value if found else None
 
 
-def _walked(way: Way, start: Any, keys: tuple[str, ...]) -> list[Place] | None:
+def _walked(way: Way, start: Any, keys: tuple[str, ...], known: Mapping[str, str]) -> list[Place] | None:
     found, is_empty = [Place(start, keys)], False
     for step in way.steps:
         if step.kind == "every":
             is_empty = any(isinstance(each.value, list | dict) and not each.value for each in found)
-        found = [after for each in found for after in _taken(step, each)]
+        found = [after for each in found for after in _taken(step, each, known)]
         if len(found) > MOST_ELEMENTS:
             raise ValueError(f"more than {MOST_ELEMENTS} elements")
         if not found:
@@ -106,7 +112,7 @@ def _walked(way: Way, start: Any, keys: tuple[str, ...]) -> list[Place] | None:
     return there or None
 
 
-def _taken(step: Step, place: Place) -> Iterator[Place]:
+def _taken(step: Step, place: Place, known: Mapping[str, str]) -> Iterator[Place]:
     value, keys = place
     match step.kind:
         case "every" if isinstance(value, dict):
@@ -117,11 +123,19 @@ def _taken(step: Step, place: Place) -> Iterator[Place]:
             yield Place(value[int(step.value)], keys)
         case "match" if isinstance(value, dict | list):
             among = value if isinstance(value, list) else [value]
-            yield from [Place(each, keys) for each in among if _text(_at(each, step.name)) == step.value][:1]
+            wanted = filled(step.value, known)
+            fitting = [each for each in among if wanted is not None and _text(_at(each, step.name)) == wanted]
+            yield from [Place(each, keys) for each in fitting[:1]]
         case "key" | "its_key" if isinstance(value, dict):
             name = step.name or (keys[-1] if keys else "")
             if name in value:
                 yield Place(value[name], keys)
+
+
+def filled(said: Any, known: Mapping[str, str]) -> Any:
+    """`{name}` as what is known by that name, None where nothing is; anything else as it is."""
+    name = re.fullmatch(r"\{(\w+)\}", said) if isinstance(said, str) else None
+    return known.get(name[1]) if name else said
 
 
 def _at(value: Any, name: str) -> Any:

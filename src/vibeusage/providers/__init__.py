@@ -31,20 +31,24 @@ def ids() -> tuple[str, ...]:
     return tuple(sorted(shipped().keys() | own().keys()))
 
 
+def path(provider_id: str) -> Path:
+    """The file that says what the provider is."""
+    return shipped().get(provider_id) or own()[provider_id]
+
+
 def load(provider_id: str) -> Provider:
     """A declaration of the person with a mistake in it is a provider that says so when it is asked."""
     if provider_id in shipped():
         return _shipped(provider_id)
     from vibeusage import declared  # it imports what reads a Provider, which is this package
 
-    return declared.load(provider_id, own()[provider_id])
+    return declared.load(provider_id, path(provider_id))
 
 
 @functools.cache
 def _shipped(provider_id: str) -> Provider:
-    path = shipped()[provider_id]
-    if path.suffix == ".py":
+    if path(provider_id).suffix == ".py":
         return importlib.import_module(f"vibeusage.providers.{provider_id}").PROVIDER
     from vibeusage import declared
 
-    return declared.provider(provider_id, declared.read(path))
+    return declared.provider(provider_id, declared.read(path(provider_id)))

@@ -215,6 +215,7 @@ def parse_command(stdout: bytes, ctx: Context) -> Usage:
 PROVIDER = Provider(
     id="claude",
     name="Claude",
+    icon="✳",
     hosts=("api.anthropic.com", "claude.ai"),
     dashboard_url="https://claude.ai/settings/usage",
     login_hint="log in with `claude`, or make vibeusage its status line: `vibeusage install claude-code`",

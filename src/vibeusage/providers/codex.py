@@ -155,6 +155,7 @@ def _in_line(line: bytes, now: datetime) -> Usage | None:
 PROVIDER = Provider(
     id="codex",
     name="Codex",
+    icon="◎",
     hosts=("chatgpt.com", "chat.openai.com"),
     dashboard_url="https://chatgpt.com/codex/settings/usage",
     login_hint=LOGIN,

@@ -191,6 +191,7 @@ def parse_status(body: bytes) -> ProviderStatus:
 PROVIDER = Provider(
     id="copilot",
     name="GitHub Copilot",
+    icon="⬢",
     hosts=("api.github.com", "github.com"),
     dashboard_url="https://github.com/settings/copilot",
     login_hint="log in with `vibeusage auth copilot`",

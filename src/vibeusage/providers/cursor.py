@@ -106,6 +106,7 @@ def _named(usage: Usage, login: Login, email: str | None) -> Usage:
 PROVIDER = Provider(
     id="cursor",
     name="Cursor",
+    icon="▲",
     hosts=("cursor.com", "api2.cursor.sh"),
     dashboard_url="https://cursor.com/dashboard?tab=usage",
     login_hint=cursor_login.HINT,

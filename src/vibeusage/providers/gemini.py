@@ -219,6 +219,7 @@ def _text(value: object) -> str | None:
 PROVIDER = Provider(
     id="gemini",
     name="Gemini",
+    icon="✦",
     hosts=("cloudcode-pa.googleapis.com",),
     dashboard_url="https://aistudio.google.com/usage",
     login_hint="run `gemini` and log in with Google",

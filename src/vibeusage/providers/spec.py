@@ -59,20 +59,25 @@ Place = Env | Stored | JsonFile | Read | Cookie
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """How a token of our own login is renewed: a refresh grant (RFC 6749, section 6) posted as a form."""
+    """How a token of our own login is renewed: a refresh grant (RFC 6749, section 6) posted as a form.
+
+    `headers` go with it, made for the id that the login was given as a device.
+    """
 
     url: str
     client_id: str
+    headers: "Callable[[str], dict[str, str]] | None" = None
 
 
 class DeviceFlow(msgspec.Struct, frozen=True, kw_only=True):
-    """A login by code on another screen (RFC 8628)."""
+    """A login by code on another screen (RFC 8628); `headers` as in `Grant`."""
 
     code_url: str
     token_url: str
     client_id: str
-    scope: str
+    scope: str = ""
     kind: str = "oauth"
+    headers: "Callable[[str], dict[str, str]] | None" = None
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +154,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     renewed token is not taken for another account, nor another account for this one.
     `activity` are files and folders whose times tell that the tool was in use on this machine.
     `keys` are secrets that only `records fetch` uses.
+    `icon` is one cell wide. `params` are parts of its address that the person tells: name and what it is.
     `moved` tells the hosts that the environment names in the place of the usual ones.
     """
 
@@ -165,4 +171,6 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
     keys: tuple[Secret, ...] = ()
     device: DeviceFlow | None = None
+    icon: str = "◆"
+    params: dict[str, str] = {}
     moved: "Callable[[Context], Iterable[str]] | None" = None
