@@ -20,26 +20,30 @@ from vibeusage import vault
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, ConfigError, RateLimited, ShapeError, Unavailable, VibeusageError
-from vibeusage.providers.spec import DeviceFlow
+from vibeusage.providers.spec import DeviceFlow, Grant
 
 EARLY = timedelta(minutes=5)
 LONGEST_S = 10 * 366 * 86_400
 MOST_PAUSE_S = 60
 REFUSED = ("invalid_grant", "bad_refresh_token", "refresh_token_expired", "refresh_token_reused", "expired_token")
 _REDEEMING = "redeeming"  # "once" or "twice" sent without an answer that we lived to see, or "refused"
-_OURS = ("host", "owner", "expires_at", vault.MARK, _REDEEMING)
+_OURS = ("host", "owner", "device_id", "expires_at", vault.MARK, _REDEEMING)
 _DURATIONS = ("expires_in", "refresh_token_expires_in")
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
 
 class Code(NamedTuple):
-    """What a person types at `verification_uri`; `device_code` stays between us and the vendor."""
+    """What a person types at `verification_uri`; `device_code` stays between us and the vendor.
+
+    `device_id` is random, and stays with the login where the vendor wants one.
+    """
 
     user_code: str
     verification_uri: str
     device_code: str
     expires_at: datetime
     interval_s: float
+    device_id: str = ""
 
     def __repr__(self) -> str:
         return f"Code(user_code={self.user_code!r}, verification_uri={self.verification_uri!r})"
@@ -66,7 +70,7 @@ async def renewed(login: Login, ctx: Context) -> Login:
             raise _refused(ctx, interrupted=mark == "twice")
         vault.rewrite(ctx.id, login.kind, {**document, _REDEEMING: "twice" if mark else "once"})
         try:
-            answer = await _redeem(login, ctx, document["refresh_token"])
+            answer = await _redeem(login, ctx, document)
         except _Spent as exc:
             return _replaced(login, ctx, document, exc)
         except (VibeusageError, asyncio.CancelledError):  # as far as we know it was not taken
@@ -88,11 +92,13 @@ def _replaced(login: Login, ctx: Context, document: Mapping[str, Any], refusal: 
     raise _refused(ctx, interrupted=interrupted) from refusal
 
 
-async def _redeem(login: Login, ctx: Context, token: str) -> dict[str, Any]:
-    if login.grant is None:
+async def _redeem(login: Login, ctx: Context, document: Mapping[str, Any]) -> dict[str, Any]:
+    grant = login.grant
+    if grant is None:
         raise ConfigError("a login without a grant cannot be renewed")
-    form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": login.grant.client_id}
-    answer = await _posted(ctx, _moved(login.grant.url, ctx, login.data), form)
+    form = {"grant_type": "refresh_token", "refresh_token": document["refresh_token"], "client_id": grant.client_id}
+    headers = _headers(grant, str(document.get("device_id", "")))
+    answer = await _posted(ctx, _moved(grant.url, ctx, login.data), form, headers)
     if not _has_token(answer):
         raise ShapeError(f"{ctx.provider.name} renewed the login in a way we do not understand")
     return answer
@@ -100,15 +106,17 @@ async def _redeem(login: Login, ctx: Context, token: str) -> dict[str, Any]:
 
 async def request_code(flow: DeviceFlow, ctx: Context, host: str = "") -> Code:
     """Begin a login by code; `host` is another host of the vendor's, such as `acme.ghe.com`."""
-    form = {"client_id": flow.client_id, "scope": flow.scope}
-    answer = await _posted(ctx, _moved(flow.code_url, ctx, {"host": host}), form)
+    form = {"client_id": flow.client_id, **({"scope": flow.scope} if flow.scope else {})}
+    device_id = secrets.token_hex(16) if flow.headers else ""
+    answer = await _posted(ctx, _moved(flow.code_url, ctx, {"host": host}), form, _headers(flow, device_id))
     try:
         return Code(
             user_code=str(answer["user_code"]),
-            verification_uri=str(answer["verification_uri"]),
+            verification_uri=str(answer.get("verification_uri") or answer["verification_uri_complete"]),
             device_code=str(answer["device_code"]),
             expires_at=ctx.now + timedelta(seconds=min(_seconds(answer.get("expires_in"), 900), 3600)),
             interval_s=min(max(_seconds(answer.get("interval"), 5), 1), MOST_PAUSE_S),
+            device_id=device_id,
         )
     except KeyError as exc:
         raise ShapeError(f"{ctx.provider.name} began a login in a way we do not understand") from exc
@@ -126,17 +134,19 @@ async def await_token(
         "device_code": code.device_code,
         "grant_type": "urn:ietf:params:oauth:grant-type:device_code",
     }
+    headers = _headers(flow, code.device_id)
+    ours = {name: value for name, value in (("host", host), ("device_id", code.device_id)) if value}
     interval, end = code.interval_s, time.monotonic() + (code.expires_at - ctx.now).total_seconds()
     while time.monotonic() < end:
         await asyncio.sleep(min(interval, MOST_PAUSE_S))
         waiting()
         try:
-            answer = await _posted(ctx, _moved(flow.token_url, ctx, {"host": host}), form, pending=True)
+            answer = await _posted(ctx, _moved(flow.token_url, ctx, {"host": host}), form, headers, pending=True)
         except (Unavailable, RateLimited):  # a passing fault must not cost the code that is being typed
             interval += 5
             continue
         if _has_token(answer):
-            return {**stamped(answer, ctx.now), "owner": secrets.token_hex(8), **({"host": host} if host else {})}
+            return {**stamped(answer, ctx.now), "owner": secrets.token_hex(8), **ours}
         interval = max(_seconds(answer.get("interval"), 0), interval + 5 * (answer.get("error") == "slow_down"))
     raise AuthError("the code ran out before it was typed", hint=f"begin again: vibeusage auth {ctx.id}")
 
@@ -169,11 +179,17 @@ class _Spent(AuthError):
     """The vendor does not take this token or code, now or later."""
 
 
-async def _posted(ctx: Context, url: str, form: Mapping[str, str], *, pending: bool = False) -> dict[str, Any]:
+def _headers(how: DeviceFlow | Grant, device_id: str) -> dict[str, str]:
+    return {**FORM, **how.headers(device_id)} if how.headers else FORM
+
+
+async def _posted(
+    ctx: Context, url: str, form: Mapping[str, str], headers: Mapping[str, str], *, pending: bool = False
+) -> dict[str, Any]:
     """The JSON answer to a form; an OAuth error, in whatever status, as AuthError unless it says to wait."""
     from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
 
-    answer = await ctx.send("POST", url, FORM, urlencode(form).encode())
+    answer = await ctx.send("POST", url, headers, urlencode(form).encode())
     try:
         document = msgspec.json.decode(answer.body)
     except (ValueError, RecursionError):
