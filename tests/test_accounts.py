@@ -176,6 +176,12 @@ def test_a_moved_address_names_the_way_to_a_login_of_our_own(settings, name, com
     assert caught.value.hint.endswith(f"or give vibeusage a login of its own: `{command}`")
 
 
+@pytest.mark.parametrize("name", ["acme_gateway", "acme_gateway@work", "acme-2"])
+def test_an_id_may_have_an_underscore_or_a_dash(name, monkeypatch):
+    monkeypatch.setattr(providers, "ids", lambda: (name.partition("@")[0],))
+    assert accounts.provider_of(name) == name.partition("@")[0]
+
+
 @pytest.mark.parametrize("name", ["nobody", "claude@nobody", "nobody@claude", "", "claude@"])
 def test_a_name_that_nobody_knows_is_said_with_where_those_that_are_stand(settings, name):
     with pytest.raises(ConfigError) as caught:

@@ -18,7 +18,7 @@ from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
 
 VARIABLE = "VIBEUSAGE_ENABLED_PROVIDERS"
-_NAME = re.compile(r"[a-z0-9-]+(@\w[\w.-]{0,63})?", re.ASCII)  # it is the name of a file and of a folder, too
+_NAME = re.compile(r"[a-z0-9_-]+(@\w[\w.-]{0,63})?", re.ASCII)  # it is the name of a file and of a folder, too
 _OF_A_FOLDER = re.compile(r"claude@(.*-)?[0-9a-f]{8}")  # asked only where that folder is in force
 
 
