@@ -1,5 +1,6 @@
 """Declarations: what is wrong with each key is told, and numbers are found where they are said to lie."""
 
+import asyncio
 import json
 import re
 import textwrap
@@ -9,16 +10,21 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from providers.case import AT
 
-from vibeusage import declared, providers
+from vibeusage import declared, http, providers
+from vibeusage.config import Config, ProviderOptions
+from vibeusage.context import Context
+from vibeusage.credentials import Login
 from vibeusage.declared import answer, asking, check, form, pick
-from vibeusage.errors import ConfigError
+from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured
 from vibeusage.models import Balance, OverageUsage, PeriodType, ProviderIdentity, Usage, UsagePeriod
+from vibeusage.providers.spec import Stored
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 START = 'name = "Acme"\nenv = ["ACME_API_KEY"]\nurl = "https://api.acme.example/usage"\n'
@@ -93,6 +99,10 @@ MISTAKES = [
     (START + '[[balance]]\namount = []', "balance[1].amount", "is empty", "a.b"),
     (START + '[overage]\nused = "a"\ncurrency = "<b>"', "overage.currency", "not a code", "USD"),
     (START + "overage = 5", "overage", "is written as 5", "[overage]"),
+    (START + '[[overage]]\nused = "a"\n[[overage]]\nlimit = "a"', "overage[2].used", "is missing", "used = "),
+    (START + 'stored = ["oauth"]', "stored", "not a list of", "admin"),
+    (REQUESTS + 'unless = "team"\n' + BALANCE, "request[1].unless", "which nothing tells", "name what was taken"),
+    (REQUESTS + 'take = { x = "a" }\nheaders = { X = "{x}" }\n' + BALANCE, "request[1].headers.X", "plain", "constant"),
     (START + BALANCE + "[identity]\nplan = 5", "identity.plan", "is 5, not a path", "a.b"),
 ]
 
@@ -255,6 +265,70 @@ def test_money_is_exact_and_several_currencies_are_not_added_up():
         read(text, {"r": [*rows, {"units": 1, "unit": "EUR"}]})
 
 
+def test_a_sum_lacks_no_term_but_an_optional_one():
+    text = START + '[[balance]]\namount = [{ path = "a", factor = -1 }, { path = "b", optional = true }]\n'
+    assert read(text, {"a": "3", "b": 5}) == Usage(balance=Balance(Decimal(2)))
+    assert read(text, {"a": 3}) == Usage(balance=Balance(Decimal(-3)))
+    with pytest.raises(ValueError, match="nothing of what is read is there"):
+        read(text, {"b": 5})
+
+
+def test_of_several_amounts_that_were_spent_the_first_that_is_there_counts():
+    text = START + '[[overage]]\nused = "a"\nlimit = "l"\nneeds_limit = true\n'
+    text += '[[overage]]\nused = "b"\nskip_zero = true\n' + BALANCE
+    left = Balance(Decimal(1))
+    assert read(text, {"left": 1, "a": 5, "l": 9, "b": 2}) == Usage(
+        overage=OverageUsage(used=Decimal(5), limit=Decimal(9)), balance=left
+    )
+    assert read(text, {"left": 1, "a": 5, "l": 0, "b": 2}) == Usage(overage=OverageUsage(used=Decimal(2)), balance=left)
+    assert read(text, {"left": 1, "a": 5, "b": -2}) == Usage(balance=left)
+
+
+def test_rows_are_added_up_in_the_currency_of_the_first():
+    text = START + '[overage]\neach = "r[*]"\nused = "n"\ncurrency_from = "u"\n'
+    text += '[[balance]]\neach = "r[*]"\namount = "n"\nsum = true\ncurrency_from = "u"\n'
+    rows = [{"u": "EUR"}, {"n": 1, "u": "usd"}, {"n": 5, "u": "EUR"}, {"n": "0.5", "u": "USD"}]
+    sums = Decimal("1.5")
+    assert read(text, {"r": rows}) == Usage(overage=OverageUsage(used=sums), balance=Balance(sums))
+    assert read(text, {"r": []}) == Usage(overage=OverageUsage(used=Decimal(0)), balance=Balance(Decimal(0)))
+    for document in ({}, {"r": [{"u": "USD"}]}):
+        with pytest.raises(ValueError, match="nothing of what is read is there"):
+            read(text, document)
+
+
+def test_a_balance_may_stand_in_for_a_window():
+    text = START + PERIOD + BALANCE + "without_period = true\n"
+    assert read(text, {"week": {"used": 5}, "left": 3}) == Usage(periods=(week(5.0),))
+    assert read(text, {"left": 3}) == Usage(balance=Balance(Decimal(3)))
+
+
+def test_a_window_may_tell_its_length_and_be_of_a_model():
+    text = START + '[[period]]\neach = "m"\nname = "W"\nmodel = "x"\ntype = "session"\npercent = "p"\n'
+    text += 'window = { path = "minutes", factor = 60 }\n'
+    period = UsagePeriod(name="W", model="x", utilization=5.0, period_type=PeriodType.SESSION, window_seconds=14_400)
+    assert read(text, {"m": {"p": 5, "minutes": 240}}).periods == (period,)
+    assert read(text, {"m": {"p": 5}}).periods == (msgspec.structs.replace(period, window_seconds=None),)
+    of_each = text.replace('each = "m"', 'each = "m[*]"').replace('"x"', '"{key}"')
+    assert [one.model for one in read(of_each, {"m": {"big": {"p": 1}, "small": {"p": 2}}}).periods] == ["big", "small"]
+
+
+def test_a_status_that_is_not_the_usual_one_is_told_with_the_plan():
+    text = START + BALANCE + '[identity]\nplan = "tier"\nstatus = "state"\nusual = ["healthy"]\n'
+    assert read(text, {"left": 1, "tier": "pro", "state": "healthy"}).identity == ProviderIdentity(plan="pro")
+    assert read(text, {"left": 1, "tier": "pro", "state": "frozen"}).identity == ProviderIdentity(plan="pro, frozen")
+    assert read(text, {"left": 1, "state": "healthy"}).identity is None
+
+
+def test_a_row_is_found_by_what_is_known():
+    found = check.read(START + '[[balance]]\namount = "rows[id={team}].left"\n', "acme.toml")
+    rows = {"rows": [{"id": None, "left": 1}, {"id": "t-2", "left": 2}]}
+    assert answer.usage(answer.Answers(found, {"usage": rows}, AT, "", {"team": "t-2"})) == Usage(
+        balance=Balance(Decimal(2))
+    )
+    with pytest.raises(ValueError, match="nothing of what is read is there"):
+        answer.usage(answer.Answers(found, {"usage": rows}, AT))
+
+
 def test_a_plan_has_its_own_name():
     text = START + BALANCE + '[identity]\nplan = "tier"\nplans = { tier_49 = "Pro" }\nemail = "mail"\n'
     assert read(text, {"left": 1, "tier": "tier_49", "mail": "a@b.example"}).identity == ProviderIdentity(
@@ -341,6 +415,116 @@ def test_a_number_may_lie_in_the_answer_of_another_request():
     assert read(text, {"sum": 5}, limit={"cap": 20}) == Usage(periods=(week(25.0),))
     with pytest.raises(ValueError, match="nothing of what is read is there"):
         read(text, {"sum": 5})
+
+
+class Played(Context):
+    """An account that is asked without a network: `answers` maps the end of an address to a document or a status."""
+
+    def __init__(self, found, answers, environ):
+        super().__init__(
+            declared.provider("acme", found),
+            id="acme",
+            settings=Config(),
+            options=ProviderOptions(),
+            environ=environ,
+            now=AT,
+            foreground=True,
+            sees_tool=True,
+        )
+        self.answers, self.sent = answers, []
+
+    async def send(self, method, url, headers, content=None):
+        end = url.removeprefix("https://api.acme.example")
+        self.sent.append(end)
+        self.headers = headers
+        said = self.answers[end]
+        if isinstance(said, int):
+            return http.Answer(said, httpx.Headers(), b"", "api.acme.example")
+        return http.Answer(200, httpx.Headers(), json.dumps(said).encode(), "api.acme.example")
+
+
+def ask(text, answers, environ=None, *, is_ours=True):
+    """What is read, and the account afterwards."""
+    found = check.read(text, "acme.toml")
+    played = Played(found, answers, environ or {})
+    login = Login("invented-key", "$ACME_API_KEY", is_ours=is_ours)
+    return asyncio.run(asking.fetch(found, played, login)), played
+
+
+def requests(*rows):
+    tables = (f'[[request]]\nname = "r{number}"\n{row}\n' for number, row in enumerate(rows, 1))
+    return START.replace("url =", "#") + "".join(tables).replace('url = "', 'url = "https://api.acme.example')
+
+
+TEAM = '[params.team]\nenv = "ACME_TEAM"\nabout = "the team"\noptional = true\n'
+
+
+def test_where_every_request_fails_the_first_says_why():
+    text = requests('url = "/a"\noptional = true', 'url = "/b"\noptional = true') + BALANCE + 'request = "r2"\n'
+    assert ask(text, {"/a": 403, "/b": {"left": 3}})[0] == Usage(balance=Balance(Decimal(3)))
+    with pytest.raises(Forbidden):
+        ask(text, {"/a": 403, "/b": 404})
+    with pytest.raises(AuthError):
+        ask(text, {"/a": {"left": 3}, "/b": 401})
+
+
+def test_a_name_of_a_resource_is_taken_and_a_known_one_has_to_be_among_them():
+    listing = 'url = "/all"\ntake = { team = "teams[*].name" }\nalways = true'
+    text = requests(listing, 'url = "/{team}/left"') + TEAM + BALANCE + 'request = "r2"\n'
+    one, two = {"teams": [{"name": "teams/t-1"}]}, {"teams": [{"name": "t-1"}, {"name": "t-2"}]}
+    left = Usage(balance=Balance(Decimal(3)))
+    assert ask(text, {"/all": one, "/t-1/left": {"left": 3}})[0] == left
+    assert ask(text, {"/all": two, "/t-2/left": {"left": 3}}, {"ACME_TEAM": "t-2"})[0] == left
+    with pytest.raises(NotConfigured, match="the team is none of the 1"):
+        ask(text, {"/all": one}, {"ACME_TEAM": "t-2"})
+    with pytest.raises(NotConfigured, match="there are 2 to choose from"):
+        ask(text, {"/all": two})
+    with pytest.raises(ValueError, match="no answer tells team"):
+        ask(text, {"/all": {"teams": []}})
+
+
+def test_a_request_is_left_out_where_it_is_needless():
+    user = 'url = "/user?id={user}"\noptional = true'
+    team = 'url = "/team"\noptional = true\nunless = "user"'
+    seats = 'url = "/seats"\noptional = true\ntool = true'
+    text = requests('url = "/key"\ntake = { user = "user" }', user, team, seats) + BALANCE
+    rest = {"/user?id=u-1": {}, "/team": {}, "/seats": {}}
+    assert ask(text, {"/key": {"left": 1, "user": "u-1"}, **rest})[1].sent == ["/key", "/user?id=u-1"]
+    assert ask(text, {"/key": {"left": 1, "user": None}, **rest})[1].sent == ["/key", "/team"]
+    assert ask(text, {"/key": {"left": 1}, **rest}, is_ours=False)[1].sent == ["/key", "/team", "/seats"]
+
+
+def test_what_a_person_does_not_tell_is_left_out_of_query_and_headers():
+    text = requests('url = "/a?x=1&team={team}"\nheaders = { X-Team = "{team}" }') + TEAM + BALANCE
+    _, told = ask(text, {"/a?x=1&team=t-1": {"left": 1}}, {"ACME_TEAM": "t-1"})
+    assert told.headers["X-Team"] == "t-1"
+    _, untold = ask(text, {"/a?x=1": {"left": 1}})
+    assert "X-Team" not in untold.headers
+
+
+def test_an_answer_may_have_to_hold_something_or_not_to():
+    guards = '[[request.ok]]\npath = "error"\nthere = false\n[[request.ok]]\npath = "left"\nthere = true\n'
+    text = requests('url = "/a"\n' + guards) + '[[balance]]\namount = "left"\n'
+    assert ask(text, {"/a": {"left": 0}})[0] == Usage(balance=Balance(Decimal(0)))
+    with pytest.raises(ValueError, match="error is not today, which is no success"):
+        ask(text, {"/a": {"left": 0, "error": "not today"}})
+    with pytest.raises(ValueError, match="left is not there"):
+        ask(text, {"/a": {}})
+
+
+def test_the_ids_of_an_answer_may_have_to_be_those_that_are_known():
+    guard = '[[request.ok]]\npath = "id"\nequals = "{user}"\n'
+    text = requests('url = "/key"\ntake = { user = "user" }', 'url = "/user"\n' + guard) + BALANCE
+    assert ask(text, {"/key": {"left": 1, "user": "u-1"}, "/user": {"id": "u-1"}})[1].sent == ["/key", "/user"]
+    with pytest.raises(ValueError, match="id is u-2, which is no success"):
+        ask(text, {"/key": {"left": 1, "user": "u-1"}, "/user": {"id": "u-2"}})
+
+
+def test_a_key_may_be_kept_under_several_names():
+    found = declared.provider("acme", check.read(START + 'stored = ["admin", "apikey"]\n' + BALANCE, "acme.toml"))
+    places = [place for strategy in found.strategies for place in getattr(strategy, "login", ())]
+    kinds = [place.kind for place in places if isinstance(place, Stored)]
+    assert (found.secrets[0].kind, kinds) == ("admin", ["admin", "apikey"])
 
 
 TEN_LINES = re.search(r"((?: {4}.*\n|\n)+)", README.partition("### Your own provider")[2].partition("is):\n")[2])

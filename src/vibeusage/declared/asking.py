@@ -1,7 +1,7 @@
 """The requests of a declaration, sent in their order with the key in its place.
 
 A value of an answer may fill a segment of a later path or a value of its query, never a host, a header or
-the key. An optional request may fail with anything but a refused key.
+the key. An optional request may fail with anything but a refused key; where all fail, the first says why.
 """
 
 import re
@@ -32,18 +32,28 @@ async def fetch(declared: Declaration, ctx: Context, login: Login) -> Usage:
 async def answers(declared: Declaration, ctx: Context, login: Login) -> Answers:
     known = {name: value for name in declared.params if (value := param(declared, ctx, name)) is not None}
     documents: dict[str, Any] = {}
+    failed: list[Exception] = []
     for request in declared.requests:
-        if request.take and request.take.keys() <= known.keys():
+        if _is_needless(request, known, login):
             continue
         try:
             documents[request.name] = document = await _document(declared, request, ctx, login, known)
-            known |= {name: _taken(declared, name, path, document) for name, path in request.take.items()}
+            for name, path in request.take.items():
+                known |= _taken(declared, name, path, document, known)
         except AuthError:
             raise
-        except (StrategyError, ValueError):
+        except (StrategyError, ValueError) as exc:
             if not request.optional:
                 raise
-    return Answers(declared, documents, ctx.now, _region(declared, ctx))
+            failed.append(exc)
+    if failed and not documents:
+        raise failed[0]
+    return Answers(declared, documents, ctx.now, _region(declared, ctx), known)
+
+
+def _is_needless(request: Request, known: Mapping[str, str], login: Login) -> bool:
+    is_told = bool(request.take) and request.take.keys() <= known.keys() and not request.always
+    return is_told or request.unless in known or (request.tool and login.is_ours)
 
 
 async def _document(
@@ -52,12 +62,13 @@ async def _document(
     url = address(declared, ctx, login, request.url, known)
     body = None if request.body is None else msgspec.json.encode(_filled(request.body, ctx.now))
     typed = {"Content-Type": "application/json"} if body else {}
-    said = await _said(declared, request, ctx, login, url, {**typed, **request.headers}, body)
+    headers = {name: said for name, value in request.headers.items() if (said := pick.filled(value, known))}
+    said = await _said(declared, request, ctx, login, url, {**typed, **headers}, body)
     if len(said) > BODY_LIMIT:
         raise ShapeError(f"{ctx.display_name} sent more than 1 MiB")
     document = msgspec.json.decode(said)
     for guard in request.ok:
-        _check(guard, document, ctx)
+        _check(guard, document, ctx, known)
     return document
 
 
@@ -113,7 +124,8 @@ def clean_key(text: str) -> str:
 
 
 def address(declared: Declaration, ctx: Context, login: Login, url: str, known: Mapping[str, str]) -> str:
-    """Where to ask, with every variable filled in."""
+    """Where to ask, with every variable filled in. Raises ValueError where no answer has told one."""
+    url = _without_untold(declared, url, known)
     if url.startswith("{base}"):
         start, rest = base(declared, ctx, login), url.removeprefix("{base}")
     else:
@@ -123,8 +135,18 @@ def address(declared: Declaration, ctx: Context, login: Login, url: str, known: 
     return start + VARIABLE.sub(lambda found: _value(found, known, ctx.now), rest)
 
 
+def _without_untold(declared: Declaration, url: str, known: Mapping[str, str]) -> str:
+    """The address without the pairs of its query whose value a person may tell and has not."""
+    untold = declared.params.keys() - known.keys() - {name for request in declared.requests for name in request.take}
+    start, mark, query = url.partition("?")
+    pairs = [pair for pair in query.split("&") if not untold & {name for name, _ in VARIABLE.findall(pair)}]
+    return start + mark + "&".join(pairs)
+
+
 def _value(found: re.Match[str], known: Mapping[str, str], now: datetime) -> str:
-    text = time_text(found[1], found[2], now) if found[2] else known[found[1]]
+    text = time_text(found[1], found[2], now) if found[2] else known.get(found[1])
+    if text is None:
+        raise ValueError(f"no answer tells {found[1]}, which a later request needs")
     return urllib.parse.quote(text, safe="")
 
 
@@ -226,28 +248,40 @@ def param(declared: Declaration, ctx: Context, name: str) -> str | None:
     return value
 
 
-def _taken(declared: Declaration, name: str, path: str, document: Any) -> str:
-    """The one value that the path leads to; where there are several, the person has to choose."""
+def _taken(
+    declared: Declaration, name: str, path: str, document: Any, known: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The one name that the path leads to, of a resource (`accounts/x`) the last part; {} where it leads nowhere.
+
+    Where there are several the person has to choose, and what is known already has to be among them.
+    """
     found = pick.places(path, document, top=document) or []
-    values = list(dict.fromkeys(str(place.value) for place in found if isinstance(place.value, str | int)))
-    if len(values) > 1 and name in declared.params:
-        rule = declared.params[name]
+    said = [str(place.value) for place in found if isinstance(place.value, str | int)]
+    values = list(dict.fromkeys(value.rpartition("/")[2] for value in said))
+    rule = declared.params.get(name)
+    if rule and name in known and known[name] not in values:
+        raise NotConfigured(f"{rule.about} is none of the {len(values)} there are", hint=f"correct or unset {rule.env}")
+    if rule and name not in known and len(values) > 1:
         raise NotConfigured(f"there are {len(values)} to choose from for {rule.about}", hint=f"export {rule.env}=…")
+    if name in known or not found:
+        return {}
     if len(values) != 1 or not re.fullmatch(SAFE, values[0]):
         raise ValueError(f"{path}: no single name of {name}")
-    return values[0]
+    return {name: values[0]}
 
 
-def _check(guard: Guard, document: Any, ctx: Context) -> None:
+def _check(guard: Guard, document: Any, ctx: Context, known: Mapping[str, str]) -> None:
     value = pick.first(guard.path, document, top=document)
     if guard.auth is not None and _is_one(value, guard.auth):
         raise AuthError(f"{ctx.display_name} refused the key ({guard.path} is {str(value)[:40]})")
-    wrong = (guard.equals is not None and not _is_one(value, guard.equals)) or (
-        guard.is_not is not None and _is_one(value, guard.is_not)
+    wrong = (
+        (guard.there is not None and (value is not None) != guard.there)
+        or (guard.equals is not None and not _is_one(value, pick.filled(guard.equals, known)))
+        or (guard.is_not is not None and _is_one(value, guard.is_not))
     )
     if not wrong:
         return
-    said = f"{guard.path} is {str(value)[:40]}"
+    said = f"{guard.path} is {'not there' if value is None else str(value)[:40]}"
     if guard.otherwise == "auth":
         raise AuthError(f"{ctx.display_name} refused the key ({said})")
     if guard.otherwise == "forbidden":

@@ -148,7 +148,7 @@ def _in_requests(declared: Declaration) -> Iterator[tuple[str, str, str]]:
             if not (own and own[1] in declared.params) and re.search(r"[{}]|[^\x20-\x7e]", value):
                 yield f"request[{number}].headers.{header}", "holds more than plain text", "write a constant text"
         if request.unless and request.unless not in known:
-            yield f"request[{number}].unless", f"is {request.unless}, which nothing tells", "a name that was taken before"
+            yield f"request[{number}].unless", f"is {request.unless}, which nothing tells", "name what was taken"
         if request.name in names:
             yield f"request[{number}].name", "is there twice", "give each request a name of its own"
         names.add(request.name)

@@ -2,8 +2,9 @@
 
 A path is looked up in one element of the answer; `$.` at its front starts at the whole of it, `$other.` at the
 answer of another request. `[*]` stands for every element of a list or map, `[a=b]` for the first of a list in
-which `a` is `b`, or for a map if it is so there, `{key}` for the name of the map's element that the path belongs
-to, `[a={name}]` for what has at `a` what is known by that name, `"a.b"` for a name with dots in it. Of several paths with `|` between them the first that leads somewhere counts.
+which `a` is `b`, or for a map if it is so there, with `[a={name}]` what is known by that name, `{key}` for the name
+of the map's element that the path belongs to, `"a.b"` for a name with dots in it. Of several paths with `|` between
+them the first that leads somewhere counts.
 """
 
 import re
