@@ -29,6 +29,7 @@ from vibeusage.providers import (
     factory,
     fields,
     gemini,
+    windsurf_usage,
 )
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -57,6 +58,9 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "factory/subscription*": factory.parse_subscription,
     "gemini/assist*": lambda body: gemini._has_ended(msgspec.json.decode(body, type=gemini._Assist)),
     "gemini/quota": lambda body: Usage(periods=gemini.parse_quota(body)),
+    "windsurf/devin": windsurf_usage.parse_devin,
+    "windsurf/plan*": windsurf_usage.parse_cached,
+    "windsurf/status*": windsurf_usage.parse_status,
     "health/google-*": health.parse_google(("npdyhgECDJ6tB66MxXyo",)),
     "health/statuspage-*": health.parse_statuspage,
 }
