@@ -27,7 +27,7 @@ NO_ME = Answer(status=500, json={}, headers={"retry-after": "5"})
 
 
 def jwt(**claims: object) -> str:
-    parts = ({"alg": "none"}, {"exp": int(AT.timestamp()) + 3600, **claims})
+    parts = ({"alg": "none"}, {"exp": int(AT.timestamp()) + 50 * 365 * 86_400, **claims})
     texts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
     return ".".join([*texts, "c2lnbmF0dXJl"])
 

@@ -63,7 +63,7 @@ def keyed(name, *asks, **said):
     return Case(name, asks, environ={"KIMI_CODE_API_KEY": KEY}, **said)
 
 
-def cli(name, *asks, path=".kimi-code/credentials/kimi-code.json", ends_in=600, **said):
+def cli(name, *asks, path=".kimi-code/credentials/kimi-code.json", ends_in=50 * 365 * 86_400, **said):
     document = {"access_token": ACCESS, "refresh_token": "invented-refresh", "expires_at": NOW_S + ends_in}
     return Case(name, asks, files={path: document}, **said)
 
