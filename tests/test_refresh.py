@@ -159,6 +159,24 @@ def test_a_foreign_login_is_never_sent_to_another_host(server, config_dir, home)
     assert server.requests == []
 
 
+def test_a_variable_that_names_no_certificates_costs_the_round_and_no_numbers(account, server, monkeypatch, tmp_path):
+    (good,) = refresh() or []
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "absent.pem"))
+    (outcome,) = refresh() or []
+    assert outcome.error is not None
+    assert (outcome.error.category, outcome.error.message) == ("configuration", "$SSL_CERT_FILE names no certificates")
+    assert outcome.snapshot == good.snapshot
+    assert len(server.requests) == 1
+
+
+def test_where_nobody_is_logged_in_no_client_is_loaded(home, monkeypatch):
+    monkeypatch.delenv("VIBEUSAGE_ENABLED_PROVIDERS", raising=False)
+    (home / ".codex" / "sessions").mkdir(parents=True)  # strategies without a login are tried all the same
+    code = "import sys; from vibeusage.refresh import refresh; print(len(refresh(if_due=True)), *sys.modules)"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert {"httpx", "vibeusage.http"} & set(done.stdout.split()) == set()
+
+
 FILES = (
     *(".claude/.credentials.json", ".claude.json", ".codex/auth.json", ".codex/config.toml", ".gemini/settings.json"),
     *(".config/github-copilot/apps.json", ".config/gh/hosts.yml", ".config/cursor/auth.json"),

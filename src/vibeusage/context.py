@@ -6,7 +6,7 @@ tool's usual one, its variable in the place of the usual token.
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,7 @@ class Context:
         self.sees_tool = sees_tool
         self.environ = _own(environ, provider, options)
         self.client: httpx.AsyncClient | None = None
+        self.way_out: Callable[[], httpx.AsyncClient] | None = None  # opens the client for the first request
         self.limited: RateLimited | None = None  # also when whoever asked could do without the answer
 
     def __repr__(self) -> str:
@@ -119,6 +120,8 @@ class Context:
         """The answer whatever its status, for those to whom a 302 or 404 says something."""
         from vibeusage import http
 
+        if self.client is None and self.way_out:
+            self.client = self.way_out()
         if self.client is None:
             raise RuntimeError("asked before the engine opened a client")
         answer = await http.send(self.client, method, url, headers=headers, content=content)

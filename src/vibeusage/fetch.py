@@ -5,12 +5,12 @@ only make it longer. What failed keeps its last good numbers.
 """
 
 import asyncio
-import ssl
+import contextlib
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -31,6 +31,11 @@ from vibeusage.errors import (
 )
 from vibeusage.models import FetchAttempt, FetchError, Usage, UsageSnapshot
 from vibeusage.providers.spec import Command, Func, Http, Strategy
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
 
 SHARE = 2 / 3  # of the time that is left, for a strategy behind which there is another
 
@@ -103,8 +108,11 @@ class Asking:
             self.found.sort(key=lambda one: _is_local(one.strategy))
         self.usable = [one for one in self.found if self._may_ask(one)]
 
-    async def answer(self, verify: ssl.SSLContext) -> Round:
-        """Ask. Never raises: what goes wrong is in the round, with the time it took."""
+    async def answer(self, verify: "ssl.SSLContext | Callable[[], ssl.SSLContext]") -> Round:
+        """Ask. Never raises: what goes wrong is in the round, with the time it took.
+
+        `verify` is made, or what makes it: most rounds without a login end before a request goes out.
+        """
         try:
             return await self._answer(verify)
         except ConfigError as exc:
@@ -116,13 +124,11 @@ class Asking:
         """The round when no strategy is usable."""
         return self.failed(self._telling())
 
-    async def _answer(self, verify: ssl.SSLContext) -> Round:
-        from vibeusage import http
-
+    async def _answer(self, verify: "ssl.SSLContext | Callable[[], ssl.SSLContext]") -> Round:
         timeout_s = self.ctx.settings.fetch.timeout_s
-        end = time.monotonic() + timeout_s
-        async with http.open_client(timeout_s, _hosts(self.ctx, self.usable), verify) as client:
-            self.ctx.client = client
+        hosts, end = _hosts(self.ctx, self.usable), time.monotonic() + timeout_s
+        async with contextlib.AsyncExitStack() as held:
+            self.ctx.client, self.ctx.way_out = None, lambda: _opened(held, timeout_s, hosts, verify)
             for place, one in enumerate(self.usable):
                 left = end - time.monotonic()
                 usage = await self._attempt(one, left if place == len(self.usable) - 1 else left * SHARE)
@@ -225,6 +231,22 @@ class Asking:
         telling = (error for error in self.errors if not isinstance(error, NotConfigured))
         said = (error for error in self.errors if error.hint)
         return next(telling, None) or next(said, no_login(self.ctx))
+
+
+def _opened(
+    held: contextlib.AsyncExitStack,
+    timeout_s: float,
+    hosts: set[str],
+    verify: "ssl.SSLContext | Callable[[], ssl.SSLContext]",
+) -> "httpx.AsyncClient":
+    """A client until the end of the round. Raises ConfigError."""
+    import ssl
+
+    from vibeusage import http  # with httpx, which costs a tenth of a second
+
+    client = http.open_client(timeout_s, hosts, verify if isinstance(verify, ssl.SSLContext) else verify())
+    held.push_async_callback(client.aclose)
+    return client
 
 
 async def _asked(strategy: Strategy, ctx: Context, login: Login) -> Usage:

@@ -1,16 +1,18 @@
 """ENGINE: which accounts are due, all of them asked at once, one refresher a machine.
 
 A failure keeps the last good snapshot; every outcome leaves the next due time on disk before the lock
-is given back. httpx is imported only when there is somebody to ask.
+is given back. httpx is imported only when a request goes out.
 """
 
 import asyncio
 import contextlib
 import copy
+import functools
 import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +20,9 @@ from vibeusage import accounts, cache, config, fetch, files, gate, idle, paths
 from vibeusage.context import Context
 from vibeusage.errors import NotConfigured, StorageError, Unavailable
 from vibeusage.models import FetchOutcome
+
+if TYPE_CHECKING:
+    import ssl
 
 LOCK_WAIT_S = 60.0
 MEANWHILE_S = 2.0
@@ -146,9 +151,7 @@ def _ask_all(
 
 
 async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done: Done) -> list[FetchOutcome]:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
-    verify = http.tls()
+    verify = functools.cache(_tls)  # once for all of them
     room = asyncio.Semaphore(askings[0].ctx.settings.fetch.max_concurrent)
 
     async def ask(asking: fetch.Asking) -> FetchOutcome:
@@ -170,6 +173,12 @@ async def _all(askings: list[fetch.Asking], gates: dict[str, gate.Gate], on_done
     finally:
         meanwhile.cancel()
     return [_survived(asking, outcome, gates) for asking, outcome in zip(askings, outcomes, strict=True)]
+
+
+def _tls() -> "ssl.SSLContext":
+    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
+
+    return http.tls()
 
 
 def _survived(
