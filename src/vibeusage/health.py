@@ -9,13 +9,11 @@ to `fetch_all`, for which it is the instant of the answer; a status without one 
 
 import asyncio
 import contextlib
-import email.utils
-import ssl
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from xml.etree import ElementTree
 
 import msgspec
 
@@ -23,6 +21,9 @@ from vibeusage import files, paths
 from vibeusage.errors import StorageError, Unavailable, VibeusageError
 from vibeusage.models import ProviderStatus, StatusLevel
 from vibeusage.providers.spec import Provider, StatusPage
+
+if TYPE_CHECKING:
+    import ssl
 
 SCHEMA = 1
 REUSE_S = 300
@@ -113,6 +114,8 @@ def parse_rss(body: bytes, now: datetime | None = None) -> ProviderStatus:
 
     Raises ValueError for what is no RSS feed.
     """
+    from xml.etree import ElementTree  # every provider loads this module, and most runs ask no page
+
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise ValueError("a feed with declarations of its own")
     try:
@@ -131,6 +134,8 @@ def parse_rss(body: bytes, now: datetime | None = None) -> ProviderStatus:
 
 def _told_at(text: str | None) -> datetime:
     """A time in no form of RSS says that it is not of today."""
+    import email.utils
+
     try:
         found = email.utils.parsedate_to_datetime(text or "")
     except (ValueError, OverflowError):
@@ -184,7 +189,9 @@ async def fetch_all(
     return {name: found[name] for name in pages}
 
 
-async def _ask(name: str, page: StatusPage, verify: ssl.SSLContext, timeout_s: float, now: datetime) -> ProviderStatus:
+async def _ask(
+    name: str, page: StatusPage, verify: "ssl.SSLContext", timeout_s: float, now: datetime
+) -> ProviderStatus:
     host = urlsplit(page.url).hostname or ""
     try:
         async with asyncio.timeout(timeout_s):
@@ -201,7 +208,7 @@ async def _ask(name: str, page: StatusPage, verify: ssl.SSLContext, timeout_s: f
     return status
 
 
-async def _body(url: str, host: str, verify: ssl.SSLContext, timeout_s: float) -> bytes:
+async def _body(url: str, host: str, verify: "ssl.SSLContext", timeout_s: float) -> bytes:
     """Not by `http.get`: its errors speak of a login, and here none is sent."""
     from vibeusage import http
 
