@@ -20,7 +20,7 @@ from vibeusage.models import Balance, OverageUsage, PeriodType, ProviderIdentity
 from vibeusage.providers import claude
 from vibeusage.providers.claude import PROVIDER
 from vibeusage.providers.claude_text import parse_text
-from vibeusage.providers.claude_usage import month_end, parse_usage, plan
+from vibeusage.providers.claude_usage import parse_usage, plan
 from vibeusage.providers.claude_web import fetch_web
 
 
@@ -189,18 +189,6 @@ def test_an_answer_with_only_nulls_gives_no_number(fixture_bytes):
 def test_an_answer_that_is_not_understood_raises_and_never_gives_a_number(body):
     with pytest.raises((ValueError, ArithmeticError, RecursionError)):
         parse_usage(body, NOW)
-
-
-@pytest.mark.parametrize(
-    ("now", "end"),
-    [
-        ("2026-01-31T23:59:59+00:00", "2026-02-01T00:00:00+00:00"),
-        ("2026-12-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00"),
-        ("2028-02-29T12:00:00+00:00", "2028-03-01T00:00:00+00:00"),
-    ],
-)
-def test_extra_usage_starts_anew_with_the_month(now, end):
-    assert month_end(at(now)) == at(end)
 
 
 @pytest.mark.parametrize(

@@ -70,3 +70,15 @@ def test_what_is_no_time_raises(value):
 )
 def test_a_window_is_called_by_its_length(kind, seconds, name):
     assert fields.window_name(kind, seconds) == name
+
+
+@pytest.mark.parametrize(
+    ("now", "end"),
+    [
+        ("2026-01-31T23:59:59+00:00", "2026-02-01T00:00:00+00:00"),
+        ("2026-12-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00"),
+        ("2028-02-29T12:00:00+00:00", "2028-03-01T00:00:00+00:00"),
+    ],
+)
+def test_a_month_ends_at_midnight_utc(now, end):
+    assert fields.month_end(datetime.fromisoformat(now)) == datetime.fromisoformat(end)

@@ -7,7 +7,7 @@ minor units with an exponent.
 """
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -94,13 +94,7 @@ def read_usage(document: Any, now: datetime) -> Usage:
     known = {name.casefold() for name in scoped}
     lanes = [lane for lane in _lanes(document) if lane.name.casefold() not in known]
     periods = (*(period for period in general if period), *scoped.values(), *lanes)
-    return Usage(periods=periods, overage=_overage(answer, month_end(now)))
-
-
-def month_end(now: datetime) -> datetime:
-    """Midnight UTC at which the next month begins: extra usage starts anew."""
-    later = now.replace(day=1) + timedelta(days=32)
-    return later.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return Usage(periods=periods, overage=_overage(answer, fields.month_end(now)))
 
 
 def plan(tier: object, subscription: object = None) -> str | None:

@@ -20,7 +20,7 @@ from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, StorageError, StrategyError, Unavailable
 from vibeusage.models import Balance, OverageUsage, ProviderIdentity, Usage
 from vibeusage.providers import fields
-from vibeusage.providers.claude_usage import month_end, plan, read_usage
+from vibeusage.providers.claude_usage import plan, read_usage
 
 if TYPE_CHECKING:
     from vibeusage.http import Answer
@@ -172,7 +172,7 @@ def _overage(body: bytes, now: datetime) -> OverageUsage | None:
     if not said.is_enabled or used is None:
         return None
     limit = fields.money(said.monthly_credit_limit)
-    return OverageUsage(used=used, limit=limit, currency=said.currency or "USD", resets_at=month_end(now))
+    return OverageUsage(used=used, limit=limit, currency=said.currency or "USD", resets_at=fields.month_end(now))
 
 
 def _balance(body: bytes) -> Balance | None:

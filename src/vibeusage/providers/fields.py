@@ -7,7 +7,7 @@ import base64
 import binascii
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -91,6 +91,12 @@ def _counted(value: object) -> datetime | None:
         return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
     except (OverflowError, OSError) as exc:
         raise ValueError("a time out of range") from exc
+
+
+def month_end(now: datetime) -> datetime:
+    """Midnight UTC at which the next month begins."""
+    later = now.replace(day=1) + timedelta(days=32)
+    return later.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def claims(token: object) -> dict[str, Any]:
