@@ -1,4 +1,4 @@
-"""Log in: what was found, a login by code, or a secret that is pasted and tried; `--status` shows all accounts."""
+"""Log in: what was found, by code, with a browser's cookie, or a pasted secret; `--status` shows all accounts."""
 
 import argparse
 import asyncio
@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from vibeusage import accounts, config, fetch, oauth, toml_edit
-from vibeusage.cli import found, secrets_in
+from vibeusage import accounts, config, oauth, providers, toml_edit
+from vibeusage.cli import found, secrets_in, trial
 from vibeusage.cli.found import TEXT_LIMIT
 from vibeusage.context import Context
 from vibeusage.credentials import Login
@@ -23,7 +23,9 @@ from vibeusage.errors import AuthError, ConfigError, NotConfigured, VibeusageErr
 from vibeusage.escape import clean
 from vibeusage.providers.spec import DeviceFlow, Secret
 
-USAGE = "vibeusage auth [PROVIDER] [--status] [--json] [--kind KIND] [--host HOST] [--no-check]"
+USAGE = (
+    "vibeusage auth [PROVIDER] [--status] [--json] [--kind KIND] [--host HOST] [--from-browser [BROWSER]] [--no-check]"
+)
 HOST = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 API = re.compile(rf"https://api\.({HOST})/?")
 
@@ -35,12 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", "-j", action="store_true", help="the same as JSON")
     parser.add_argument("--kind", metavar="KIND", help="which secret to paste, where there are several")
     parser.add_argument("--host", metavar="HOST", help="log in by code at another host, such as acme.ghe.com")
+    parser.add_argument(
+        "--from-browser",
+        nargs="?",
+        const="",
+        metavar="BROWSER",
+        help="use the session cookie of this browser; without a name, of the one that has it",
+    )
     parser.add_argument("--no-check", action="store_true", help="store the login without asking the provider")
 
 
 def run(args: argparse.Namespace) -> int:
     if len(args.words) > 1:
         raise secrets_in.refused("vibeusage auth PROVIDER")
+    if args.from_browser is not None:
+        return _from_browser(args)
     settings = config.load()
     around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=True)
     for name in args.words:
@@ -71,6 +82,21 @@ def _status(known: list[found.Account], args: argparse.Namespace) -> int:
     else:
         print(found.table(known) if known else "no provider is enabled")
     return 0 if not args.words or any(map(found.is_working, known)) else NotConfigured.exit_code
+
+
+def _from_browser(args: argparse.Namespace) -> int:
+    from vibeusage.cli import from_browser  # sqlite3
+
+    words, said = args.words, args.from_browser
+    if not words and said.partition("@")[0] in providers.ids():
+        words, said = [said], ""  # `auth --from-browser cursor`
+    if not words or args.status or args.json or args.kind or args.host:
+        raise ConfigError(
+            "--from-browser goes with one provider and, at most, --no-check",
+            hint="vibeusage auth PROVIDER --from-browser [BROWSER]",
+        )
+    around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=True)
+    return from_browser.log_in(secrets_in.account(words[0], config.load(), around), said, is_checked=not args.no_check)
 
 
 # --- a login by code
@@ -158,6 +184,8 @@ def _set_address(key: str, wanted: str | None, old: str | None) -> None:
 def _by_paste(ctx: Context, secret: Secret, *, is_checked: bool) -> int:
     backend = secrets_in.backend_for(ctx, secret.kind)
     _tell(f"wanted: {clean(secret.label)}\n  {clean(secret.how, TEXT_LIMIT)}")
+    if any(one.name == secret.strategy for one, _ in trial.with_cookie(ctx.provider)):
+        _tell(f"  or leave it in the browser: vibeusage auth {ctx.id} --from-browser")
     kept = secrets_in.document(secrets_in.ask(secret), secret, ctx.provider, ctx.now)
     told = ""
     if is_checked:
@@ -176,14 +204,6 @@ def _by_paste(ctx: Context, secret: Secret, *, is_checked: bool) -> int:
 
 def check(ctx: Context, secret: Secret, kept: dict[str, Any]) -> str:
     """Ask the vendor with this login alone; the percentages. Raises what keeps it from answering."""
-    from vibeusage import http
-
     strategy = next(one for one in ctx.provider.strategies if one.name == secret.strategy)
     login = Login(kept[secret.key], "what was given", is_ours=True, owner=kept["owner"], data=kept)
-    asking = fetch.Asking(ctx, None, found=[fetch.Candidate(strategy, login, None)])
-    answered = asyncio.run(asking.answer(http.tls()))
-    if answered.error:
-        raise answered.error
-    periods = answered.snapshot.periods if answered.snapshot else ()
-    texts = [f"{clean(period.name)} {period.utilization:g}%" for period in periods]
-    return f"{ctx.id}: " + (", ".join(texts) or "it works, and has no window to show")
+    return trial.percentages(ctx, strategy, login)
