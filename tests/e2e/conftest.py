@@ -1,13 +1,17 @@
 """Real programs against a cache folder written by hand and a `vibeusage` that only keeps a log."""
 
+import contextlib
 import dataclasses
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from e2e.pty_shell import Terminal
+from e2e.waiting import wait_until
 
 BASE_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -21,6 +25,15 @@ sleep "$(cat delay)"
 cd "{cache}/segments" && [ -s {home}/next ] && cp {home}/next .new && mv .new "$2${{NO_COLOR:++mono}}"
 cd {home} || exit
 echo "end $*" >>log
+"""
+
+# no folder of services: nothing of this machine is started by name
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><type>session</type><listen>unix:dir={folder}</listen><auth>EXTERNAL</auth>
+<policy context="default">
+<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+</policy></busconfig>
 """
 
 
@@ -132,6 +145,49 @@ def terminal(tmp_path: Path, env: dict[str, str]) -> Iterator[Callable[..., Term
     yield start
     for one in opened:
         one.close()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start a program and end it after the test."""
+    with contextlib.ExitStack() as ends:
+
+        def run(*command: str, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) -> subprocess.Popen:
+            process = subprocess.Popen(command, text=True, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL)
+            ends.enter_context(process)
+            ends.callback(process.kill)
+            return process
+
+        yield run
+
+
+@pytest.fixture
+def bus(require, start, monkeypatch) -> Iterator[Path]:
+    """A session bus with nobody on it, in force for this test; the runtime folder, short enough for sockets."""
+    program = require("dbus-daemon")
+    with tempfile.TemporaryDirectory(prefix="vu-") as folder:
+        config = Path(folder, "bus.conf")
+        config.write_text(BUS.format(folder=folder))
+        daemon = start(program, f"--config-file={config}", "--nofork", "--print-address=1", stdout=subprocess.PIPE)
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", daemon.stdout.readline().strip())
+        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
+        yield Path(folder)
+
+
+@pytest.fixture
+def gnome_keyring(bus, require, start) -> Callable[..., None]:
+    """Start a real keyring in the test's home; with `password` it has a default collection, and that is open."""
+
+    def run(password: str = "") -> None:
+        program, tool = require("gnome-keyring-daemon"), require("secret-tool")
+        unlock = ["--unlock"] if password else []
+        daemon = start(program, "--foreground", "--components=secrets", *unlock, stdin=subprocess.PIPE)
+        daemon.stdin.write(password)
+        daemon.stdin.close()
+        search = [tool, "search", "service", "none"]  # complains as long as nobody answers
+        wait_until(lambda: not subprocess.run(search, capture_output=True, timeout=20, check=False).stderr)
+
+    return run
 
 
 ONE_IS_QUICK = {

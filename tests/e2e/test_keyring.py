@@ -5,13 +5,13 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from e2e.waiting import wait_until
 
 from vibeusage import keystore
 from vibeusage.errors import StorageError
@@ -22,15 +22,6 @@ SECRET = "not-a-real-token-93b7"
 DOCUMENT = json.dumps({"access_token": SECRET, "note": "ünï\n" + "x" * 5000}, ensure_ascii=False).encode()
 OFF = "vibeusage config set credentials.use_keyring false"
 LOOKUP = ("secret-tool", "lookup", "service", "vibeusage", "username", "claude@work/oauth")
-
-# no folder of services: nothing of this machine is started by name
-CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>session</type><listen>unix:dir={folder}</listen><auth>EXTERNAL</auth>
-<policy context="default">
-<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
-</policy></busconfig>
-"""
 
 # owns a name, writes down what it is asked, and never answers
 # (a file, not a pipe: a test that waits for a line that never comes has to end)
@@ -50,33 +41,6 @@ with open(sys.argv[2], "a", buffering=1) as log:
 
 
 @pytest.fixture
-def start() -> Iterator[Callable[..., subprocess.Popen]]:
-    """Start a program and end it after the test."""
-    with contextlib.ExitStack() as ends:
-
-        def run(*command: str, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) -> subprocess.Popen:
-            process = subprocess.Popen(command, text=True, stdin=stdin, stdout=stdout, stderr=subprocess.DEVNULL)
-            ends.enter_context(process)
-            ends.callback(process.kill)
-            return process
-
-        yield run
-
-
-@pytest.fixture
-def bus(require, start, monkeypatch) -> Iterator[Path]:
-    """A session bus with nobody on it, in force for this test; the runtime folder, short enough for sockets."""
-    program = require("dbus-daemon")
-    with tempfile.TemporaryDirectory(prefix="vu-") as folder:
-        config = Path(folder, "bus.conf")
-        config.write_text(CONFIG.format(folder=folder))
-        daemon = start(program, f"--config-file={config}", "--nofork", "--print-address=1", stdout=subprocess.PIPE)
-        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", daemon.stdout.readline().strip())
-        monkeypatch.setenv("XDG_RUNTIME_DIR", folder)
-        yield Path(folder)
-
-
-@pytest.fixture
 def silent(bus, start) -> Callable[[str], Path]:
     """Own a name on the bus without ever answering; the file has the calls, one a line, after `ready`."""
 
@@ -90,31 +54,8 @@ def silent(bus, start) -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def gnome_keyring(bus, require, start) -> Callable[..., None]:
-    """Start a real keyring in the test's home; with `password` it has a default collection, and that is open."""
-
-    def run(password: str = "") -> None:
-        program, tool = require("gnome-keyring-daemon"), require("secret-tool")
-        unlock = ["--unlock"] if password else []
-        daemon = start(program, "--foreground", "--components=secrets", *unlock, stdin=subprocess.PIPE)
-        daemon.stdin.write(password)
-        daemon.stdin.close()
-        search = [tool, "search", "service", "none"]  # complains as long as nobody answers
-        wait_until(lambda: not subprocess.run(search, capture_output=True, timeout=20, check=False).stderr)
-
-    return run
-
-
-@pytest.fixture
 def keyring(gnome_keyring) -> None:
     gnome_keyring("made-up password")
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def ask(*command: str) -> str:
