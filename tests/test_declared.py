@@ -5,6 +5,7 @@ import json
 import re
 import textwrap
 import threading
+import zoneinfo
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,6 +59,7 @@ MISTAKES = [
     (START + 'keys = "http://acme.example"', "keys", "is http", "https://acme.example"),
     (START + 'status = "ftp://acme.example"', "status", "is not an address", "https://acme.example"),
     (START + 'hints = ["a"]', "hints", "not a table of texts", "a = "),
+    (START + "refused = 403", "refused", "not a list of whole numbers", "refused = [403]"),
     (START + "[params.team]\nenv = 5", "params.team.env", "is 5", "ACME_API_KEY"),
     (START + '[params.team]\nenv = "TEAM"', "params.team.about", "is missing", "Acme Code"),
     (START + 'icon = "ab"', "icon", "not one character", "◇"),
@@ -91,6 +93,8 @@ MISTAKES = [
     (START + PERIOD + 'request = "other"', "period[1].request", "no request", "one of usage"),
     (START + PERIOD + 'reset = "a | $other.at"', "period[1].reset", "starts at $other, no request", "one of usage"),
     (START + '[[balance]]\namount = ["a", "$other.b"]', "balance[1].amount", "starts at $other", "one of usage"),
+    (START + '[[balance]]\namount = { path = "a", per = "rate" }', "balance[1].amount", "is no param", "[params.rate]"),
+    (START + PERIOD + "window_s = 0.5", "period[1].window_s", "not a whole number of seconds", "window_s = 3600"),
     (START + PERIOD + "no_limit = [1.5]", "period[1].no_limit", "not a list of whole numbers", "2147483647"),
     (START + "[period]\nname = 'a'", "period", "is written as a table", "[[period]]"),
     (START + "[[balance]]", "balance[1].amount", "is missing", "amount = "),
@@ -193,6 +197,52 @@ def test_a_window_without_a_limit_is_no_window_and_no_error():
     assert read(text, {"u": 5, "l": 10, "free": True}) == Usage()
     assert read(text, {"u": 5, "l": 99}) == Usage()
     assert read(text, {"u": 5, "l": 10, "free": False}) == Usage(periods=(week(50.0),))
+
+
+def test_of_several_windows_with_one_name_the_first_that_is_found_counts():
+    text = START + f'{WEEK}used = "new.used"\nlimit = "new.limit"\n{WEEK}percent = "old"\n'
+    assert read(text, {"new": {"used": 1, "limit": 4}, "old": 50}) == Usage(periods=(week(25.0),))
+    assert read(text, {"new": None, "old": 50}) == Usage(periods=(week(50.0),))
+
+
+@pytest.mark.parametrize(
+    ("document", "used"),
+    [({"a": 10, "stop": True}, 100.0), ({"a": 130, "stop": True}, 130.0), ({"stop": True}, 100.0), ({"a": 10}, 10.0)],
+)
+def test_what_says_that_it_is_used_up_is_full(document, used):
+    assert read(START + f'{WEEK}percent = "a"\nused_up = "stop"\n', document) == Usage(periods=(week(used),))
+
+
+def test_a_window_lasts_as_long_as_the_answer_says_or_else_the_declaration():
+    text = START + f'{WEEK}percent = "a"\nwindow = "s"\nwindow_s = 7200\n'
+    assert read(text, {"a": 5, "s": 5400}) == Usage(periods=(week(5.0, window_seconds=5400),))
+    assert read(text, {"a": 5}) == Usage(periods=(week(5.0, window_seconds=7200),))
+
+
+def test_a_number_may_be_told_in_units_that_the_person_knows():
+    text = START + '[params.rate]\nenv = "RATE"\nabout = "what is one dollar"\noptional = true\n'
+    text += '[[balance]]\namount = { path = "left", per = "rate" }\n[[balance]]\namount = "left"\ncurrency = "quota"\n'
+    found = check.read(text, "acme.toml")
+
+    def told(**known):
+        return answer.usage(answer.Answers(found, {"usage": {"left": 5000}}, AT, known=known))
+
+    assert told(rate="2000") == Usage(balance=Balance(Decimal("2.5")))
+    assert told() == Usage(balance=Balance(Decimal(5000), "quota"))
+    for rate in ("0", "-1", "many"):
+        with pytest.raises(ValueError, match=r"nothing can be divided by|text where a number belongs"):
+            told(rate=rate)
+
+
+def test_a_system_without_zones_knows_no_midnight_of_another_place(monkeypatch):
+    class NoZones:
+        def __init__(self, name):
+            raise zoneinfo.ZoneInfoNotFoundError(name)
+
+    monkeypatch.setattr(zoneinfo, "ZoneInfo", NoZones)
+    monkeypatch.setattr(zoneinfo, "available_timezones", set)
+    found = read(START + PERIOD + 'reset_at = "day:America/Chicago"', {"week": {"used": 5}})
+    assert found.periods == (week(5.0),)
 
 
 def test_each_element_of_a_list_or_map_is_a_window():

@@ -64,7 +64,7 @@ class Answers(NamedTuple):
 def usage(answers: Answers) -> Usage:
     """Raises ValueError with the paths that lead nowhere when there is nothing in the answers."""
     declared = answers.declared
-    periods = tuple(period for rule in declared.period for period in _periods(rule, answers))
+    periods = tuple(_one_rule_a_name(declared.period, answers))
     balances = (rule for rule in declared.balance if not (rule.without_period and periods))
     found = Usage(
         periods=periods,
@@ -97,9 +97,20 @@ def _parts(rule: Period | Overage | Balance, answers: Answers) -> list[Part]:
     return answers.of(rule.request).each(rule.each)
 
 
+def _one_rule_a_name(rules: Iterable[Period], answers: Answers) -> list[UsagePeriod]:
+    """Every window, those of one name by the first rule that finds any."""
+    found: list[UsagePeriod] = []
+    for rule in rules:
+        known = {(period.name, period.model) for period in found}
+        found += [period for period in _periods(rule, answers) if (period.name, period.model) not in known]
+    return found
+
+
 def _periods(rule: Period, answers: Answers) -> Iterator[UsagePeriod]:
     for part in _parts(rule, answers):
         used = None if _has_no_limit(rule, part) else _percent(rule, part)
+        if part.first(rule.used_up) is True:
+            used = max(100.0, used or 0.0)
         if used is not None:
             yield UsagePeriod(
                 name=_name(rule, part),
@@ -113,7 +124,7 @@ def _periods(rule: Period, answers: Answers) -> Iterator[UsagePeriod]:
 
 def _seconds(rule: Period, part: Part) -> int | None:
     found = None if rule.window is None else _number(rule.window, part)
-    return int(found) if found and 0 < found <= LONGEST_S else None
+    return int(found) if found and 0 < found <= LONGEST_S else rule.window_s
 
 
 def _has_no_limit(rule: Period | Overage, part: Part) -> bool:
@@ -160,9 +171,18 @@ def _term(term: Term, part: Part) -> Decimal | None:
     if found is None:
         return None
     numbers = [value for place in found if (value := _decimal(place.value, term.path)) is not None]
-    if found and not numbers:
+    divisor = _divisor(term.per, part.answers.known) if term.per else Decimal(1)
+    if divisor is None or (found and not numbers):
         return None
-    return sum(numbers, Decimal(0)) * (Decimal(str(term.factor)) if term.factor != 1 else 1)
+    return sum(numbers, Decimal(0)) * (Decimal(str(term.factor)) if term.factor != 1 else 1) / divisor
+
+
+def _divisor(name: str, known: Mapping[str, str]) -> Decimal | None:
+    """What the person says; its pattern may let through what is no number."""
+    found = fields.money(known.get(name), 0)
+    if found is not None and found <= 0:
+        raise ValueError(f"{name}: nothing can be divided by {found:f}"[:TEXT_LIMIT])
+    return found
 
 
 def _decimal(value: Any, path: str) -> Decimal | None:
@@ -204,11 +224,18 @@ def _reset(rule: Period | Overage, part: Part, now: datetime) -> datetime | None
     return found if found and found > now else None
 
 
-def next_start(when: str, now: datetime) -> datetime:
-    """The next midnight or first of a month, UTC, or the next midnight of a zone."""
+def next_month(now: datetime) -> datetime:
+    return (now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def next_start(when: str, now: datetime) -> datetime | None:
+    """The next midnight or first of a month, UTC, or the next midnight of a zone, where the system knows zones."""
     if when == "utc-month":
-        return (now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    zone = zoneinfo.ZoneInfo(when.removeprefix("day:")) if when != "utc-day" else UTC
+        return next_month(now)
+    try:
+        zone = zoneinfo.ZoneInfo(when.removeprefix("day:")) if when != "utc-day" else UTC
+    except zoneinfo.ZoneInfoNotFoundError:  # the system has no data of zones
+        return None
     day = now.astimezone(zone).date() + timedelta(days=1)
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 

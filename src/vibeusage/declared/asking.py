@@ -91,8 +91,12 @@ async def _said(
         if said.status != 401 or way == ways[-1]:
             break
     hint = declared.hints.get(str(said.status), "")
-    if hint and said.status in (402, 404):
-        raise Forbidden(f"{said.host} answered {said.status}", hint=hint)
+    if said.status == 402:
+        raise Forbidden(f"{said.host} answered 402: no credit is left", hint=hint or f"see {declared.dashboard or url}")
+    if hint and said.status == 404:
+        raise Forbidden(f"{said.host} answered 404", hint=hint)
+    if said.status in declared.refused and said.body.lstrip()[:1] != b"<":  # a page is of what stands before the API
+        raise AuthError(f"{said.host} refused the key", hint=hint)
     try:
         return http.check(said, ctx.now)
     except StrategyError as exc:
@@ -157,7 +161,7 @@ def time_text(name: str, form: str, now: datetime) -> str:
         "now": now.astimezone(UTC),
         "day_start": day,
         "month_start": day.replace(day=1),
-        "month_end": answer.next_start("utc-month", now),
+        "month_end": answer.next_month(now),
         "days_ago_30": day - timedelta(days=30),
     }[name]
     seconds = int(instant.timestamp())

@@ -10,7 +10,7 @@ import msgspec
 
 from vibeusage import schema
 from vibeusage.declared import pick
-from vibeusage.declared.form import COUNTS, NUMBERS, VARIABLE, Declaration, Number, Overage, Path, Period, terms
+from vibeusage.declared.form import COUNTS, NUMBERS, VARIABLE, Declaration, Number, Overage, Path, Period, Term, terms
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
 from vibeusage.toml_edit import literal
@@ -114,20 +114,22 @@ def _in_whole(declared: Declaration) -> Iterator[tuple[str, str, str]]:
     for where, rule in readers:
         if rule and rule.request and rule.request not in names:
             yield f"{where}.request", f"is {schema.shown(rule.request)}, no request", f"one of {', '.join(names)}"
-        for key, others in _others(rule) if rule else ():
+        for key, paths in _paths(rule) if rule else ():
+            others = {way.other for term in paths for way in pick.ways(term.path) if way.other}
             for other in others - names:
                 yield f"{where}.{key}", f"starts at ${other}, no request", f"one of {', '.join(names)}"
+            for name in {term.per for term in paths if term.per} - declared.params.keys():
+                yield f"{where}.{key}", f"is per {name}, which is no param", f"describe it below [params.{name}]"
     base = declared.base
     if base and not (base.env or base.regions):
         yield "base", "says no address", 'write env = "ACME_BASE_URL", or [base.regions]'
 
 
-def _others(rule: msgspec.Struct) -> Iterator[tuple[str, set[str]]]:
-    """The requests in whose answers the paths of a rule start, by key."""
+def _paths(rule: msgspec.Struct) -> Iterator[tuple[str, list[Term]]]:
+    """The paths of a rule by key, with what is made of their numbers."""
     for field in msgspec.structs.fields(rule):
-        value, kind = getattr(rule, field.name), _given(field.type)
-        paths = [value] if kind == Path else [term.path for term in terms(value)] if kind == Number else []
-        yield field.encode_name, {way.other for path in paths if path for way in pick.ways(path) if way.other}
+        if _given(field.type) in (Path, Number):
+            yield field.encode_name, terms(getattr(rule, field.name))
 
 
 def _in_requests(declared: Declaration) -> Iterator[tuple[str, str, str]]:

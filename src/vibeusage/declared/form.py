@@ -59,6 +59,8 @@ def _zone_problem(when: str) -> str:
     try:
         zoneinfo.ZoneInfo(when.removeprefix("day:"))
     except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        if not zoneinfo.available_timezones():  # a system without the data has no reset, and no mistake
+            return ""
         return 'is not "utc-day", "utc-month" or "day:" and a time zone'
     return ""
 
@@ -120,6 +122,10 @@ Flag = Annotated[bool, about("yes or no", "true or false", True)]
 Method = Annotated[Literal["GET", "POST"], about("the method", '"GET" or "POST"', "POST")]
 Word = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,39}\Z"), about("a name", "a name in small letters", "plan")]
 Factor = Annotated[float, about("what the number is multiplied by", "a number", 0.01)]
+Seconds = Annotated[
+    int, Meta(ge=60, le=366 * 86_400), about("how long it lasts", "a whole number of seconds from 60", 3600)
+]
+Statuses = Annotated[list[int], about("statuses of an answer", "a list of whole numbers", [403])]
 NoLimits = Annotated[
     list[int], about("numbers that stand for no limit", "a list of whole numbers", [2147483647])
 ]
@@ -127,10 +133,14 @@ Body = Annotated[dict[str, Any], about("the JSON document that is posted", "a ta
 
 
 class Term(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Without a term that is not `optional` there is no sum: half of it would be a wrong number."""
+    """Without a term that is not `optional` there is no sum: half of it would be a wrong number.
+
+    `per` is a param that the number is divided by; without its value the number is not there.
+    """
 
     path: Path
     factor: Factor = 1.0
+    per: Word | None = None
     optional: Flag = False
 
 
@@ -187,7 +197,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Period(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One window, or one for each element of `each`."""
+    """One window, or one for each element of `each`; of several rules with one name the first that finds it counts."""
 
     name: Label | None = None
     name_from: Path | None = None
@@ -205,9 +215,11 @@ class Period(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Number | None = None
     no_limit: NoLimits = []
     unlimited: Path | None = None
+    used_up: Path | None = None
     reset: Path | None = None
     reset_at: ResetAt | None = None
     window: Number | None = None
+    window_s: Seconds | None = None
     model: Label | None = None
 
 
@@ -301,6 +313,7 @@ class Declaration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Page | None = None
     icon: Icon = "◇"
     hints: Texts = {}
+    refused: Statuses = []
     base: Base | None = None
     params: dict[str, Param] = {}
     login: list[LoginFile] = []
