@@ -185,4 +185,5 @@ PROVIDER = Provider(
     ),
     status=StatusPage(url="https://status.cloud.google.com/incidents.json", parse=health.parse_google(("Vertex",))),
     folders={"CLOUDSDK_CONFIG": "~/.config/gcloud"},
+    params={"project": "the project with Vertex AI"},
 )

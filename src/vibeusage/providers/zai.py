@@ -191,6 +191,7 @@ PROVIDER = Provider(
     strategies=(
         Func(name="key", fetch=fetch, login=(*map(Env, (*GLOBAL, *CHINA)), Stored(kind="apikey"))),
     ),
+    params={"organization": "the id of a team's organization", "project": "the id of the team's project"},
     secrets=(
         Secret(
             kind="apikey",
