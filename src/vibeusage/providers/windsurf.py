@@ -8,6 +8,7 @@ The cache names no time of its own: it is as old as the app's database at least.
 and where there is nobody to ask.
 """
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -26,6 +27,7 @@ STATUS = "/exa.seat_management_pb.SeatManagementService/GetUserStatus"
 VERSION = "1.108.2"
 CACHE_AGE = timedelta(minutes=10)
 TOKEN = "DEVIN_BEARER_TOKEN"  # noqa: S105 - a name
+PASTED = r"(org[-_][\w-]+):(\S+)"
 ORGANIZATION = ("DEVIN_ORGANIZATION", "DEVIN_ORG")
 
 KEYS = (
@@ -64,8 +66,8 @@ async def fetch_status(ctx: Context, login: Login) -> Usage:
 async def fetch_devin(ctx: Context, login: Login) -> Usage:
     named, token = _session(ctx, login)
     path, id = windsurf_login.organization(named)
-    if not path or not token:
-        hint = f"vibeusage auth {ctx.id}" if login.kind else f"set {ORGANIZATION[0]} to the organization's id"
+    if not path:
+        hint = f"set {ORGANIZATION[0]} to its id, or `vibeusage auth {ctx.id}`"
         raise AuthError(f"{login.where} is of no use without an organization", hint=hint)
     headers = {"Authorization": f"Bearer {token}", **({"x-cog-org-id": id} if id else {})}
     return parse_devin(await ctx.get(f"{ctx.base(SITE, login)}/api/{path}/billing/quota/usage", headers))
@@ -73,9 +75,8 @@ async def fetch_devin(ctx: Context, login: Login) -> Usage:
 
 def _session(ctx: Context, login: Login) -> tuple[str, str]:
     """Organization and token: both in what was pasted, or each in a variable."""
-    if login.kind:
-        organization, _, token = login.token.partition(":")
-        return organization, token
+    if found := re.fullmatch(PASTED, login.token):
+        return found[1], found[2]
     named = next((found for name in ORGANIZATION if (found := ctx.environ.get(name))), "")
     return named.strip(), login.token.removeprefix("Bearer ").strip()
 
@@ -106,7 +107,7 @@ PROVIDER = Provider(
             how="app.devin.ai/settings/usage, developer tools, Network, the request `quota/usage`: "
             "its x-cog-org-id, a colon, and what stands behind `Bearer` in its Authorization",
             strategy="web",
-            pattern=r"org[\w-]+:\S+",
+            pattern=PASTED,
         ),
     ),
 )
