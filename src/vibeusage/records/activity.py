@@ -70,9 +70,8 @@ class _Asked(NamedTuple):
         return (record.call for record in found if self.query.takes(record.call))
 
     def sums(self, provider: str) -> Iterator[RollupRow]:
-        by = ("folder",) if self.query.project else ()
-        found = self.store.rollup(self.since_ms, self.until_ms, providers=[provider], by=by, grain_ms=DAY_MS)
-        return filter(self.query.takes, found)
+        only = self.query.only(self.store)
+        return self.store.rollup(self.since_ms, self.until_ms, providers=[provider], grain_ms=DAY_MS, only=only)
 
 
 def report(store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Activity:

@@ -5,7 +5,7 @@ five hours after the start, or after the call before, begins the next. Where a l
 ends there is the current one instead. Known wrong: use on another machine or on the web opens a window as well.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from itertools import pairwise
@@ -200,6 +200,7 @@ class Blocks:
     ) -> None:
         self.store, self.pricer, self.provider, self.live = store, pricer, provider, live
         self._only = query.only(store) if query else {}
+        self._end = live.start_ms if live else (store.span() or (0, -1))[1] + 1
 
     def since(self, ms: int) -> Iterator[Block]:
         """The blocks and gaps from the one of `ms` or an earlier one on, the live window last."""
@@ -243,9 +244,9 @@ class Blocks:
         quarters = self.store.quarters(blocks[0].start_ms, until, self.provider, only=self._only) if blocks else []
         for block in blocks:
             since, until = block.summed
-            place = bisect_left(quarters, since)
-            is_whole = place < len(quarters) and quarters[place] + QUARTER_MS <= until
-            if is_whole or self.fill(block).parts:
+            touched = quarters[bisect_right(quarters, since - QUARTER_MS) : bisect_left(quarters, until)]
+            is_whole = any(since <= quarter <= until - QUARTER_MS for quarter in touched)
+            if is_whole or (touched and self.fill(block).parts):
                 found.append(block)
         return found
 
@@ -255,7 +256,7 @@ class Blocks:
 
     def _first(self, since_ms: int) -> int | None:
         """The first call from then on, None when there is none before the live window."""
-        end = self.live.start_ms if self.live else (self.store.span() or (0, -1))[1] + 1
+        end = self._end
         begin = (since_ms // QUARTER_MS + 1) * QUARTER_MS
         first, length = self.store.edge(since_ms, begin, self.provider), 2 * HOUR_MS
         while first is None and begin < end:

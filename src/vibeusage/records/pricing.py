@@ -4,6 +4,7 @@ Priced when read, so that a better price repairs history. Money is integer picod
 None and never 0, nor the price of a model with a similar name.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import date
 from typing import Literal, NamedTuple
@@ -47,7 +48,8 @@ class Prices:
         self._models, self._aliases = table.models, table.aliases
         self._own = {matching.plain(name): prices for name, prices in own.models.items()}
         self._own_aliases = {matching.plain(name): matching.plain(model) for name, model in own.aliases.items()}
-        self._seen: dict[tuple[str, int, str, int], Rates | None] = {}
+        self._seen: dict[tuple[str, int, str, int], Rates | None] = {}  # by model, number of its changes, and the rest
+        self._changed: dict[str, list[int]] = {}
         self._found: dict[str, _Found] = {}
 
     def rates(self, model: str, day_ms: int, speed: str = "", prompt_class: int = 0) -> Rates | None:
@@ -55,9 +57,12 @@ class Prices:
 
         `speed`: words such as `fast`, `batch` or `us`. None when the model, or how it was served, has no price.
         """
-        key = (model, day_ms // DAY_MS, speed, prompt_class)
+        changed = self._changed.get(model)
+        if changed is None:
+            changed = self._changed[model] = self.changes((model,))
+        key = (model, bisect_right(changed, day_ms), speed, prompt_class)
         if key not in self._seen:
-            self._seen[key] = self._rates(*key)
+            self._seen[key] = self._rates(model, day_ms // DAY_MS, speed, prompt_class)
         return self._seen[key]
 
     def changes(self, models: Iterable[str]) -> list[int]:

@@ -65,17 +65,18 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     names: Names = lambda kind, name: name
 
     def only(self, store: Store) -> Only:
-        """The models and folders that it takes, as the store is asked for them."""
+        """The models and folders that it takes, as the store is asked for them; nothing where it takes all."""
         found: dict[str, list[int]] = {}
-        if self.model:
-            found["model"] = [id for id, name in store.named("model").items() if _matches(self.model, name)]
-        if self.project:
-            found["folder"] = [id for id, name in store.named("folder").items() if _is_in(self.project, name)]
+        for kind, wanted, is_taken in (("model", self.model, _matches), ("folder", self.project, _is_in)):
+            known = store.named(kind) if wanted else {}
+            ids = [id for id, name in known.items() if is_taken(wanted, name)]
+            if len(ids) < len(known):
+                found[kind] = ids
         return found
 
-    def takes(self, row: RollupRow | Call) -> bool:
-        return (not self.model or _matches(self.model, row.model)) and (
-            not self.project or _is_in(self.project, row.folder)
+    def takes(self, call: Call) -> bool:
+        return (not self.model or _matches(self.model, call.model)) and (
+            not self.project or _is_in(self.project, call.folder)
         )
 
 
