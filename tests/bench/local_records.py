@@ -3,12 +3,13 @@
 One generated tree of Claude Code's logs, read in one run by all three, in turns, without a network; with the peers'
 programs of npm in VIBEUSAGE_TEST_NPM. Prints CPU time, wall time, the peak of memory, and our CPU time as a ratio
 within the same round; `in a refresh` is what a sync with nothing new adds to a program that runs anyway.
-`--records 10000000` fills a store with made-up calls instead, and times each report of it. Figures, never pass or
-fail.
+`--records 10000000` fills a store with made-up calls instead, which stays in `--folder`, and times each report of it,
+whole, of one model and of one project. Figures, never pass or fail.
 """
 
 import argparse
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -50,6 +51,7 @@ cpu_s, wall_s = time.process_time(), time.monotonic()
 sync.run(known, places, providers=["claude"])
 print(time.process_time() - cpu_s, time.monotonic() - wall_s)
 """
+FILTERS = ((), ("--model", "opus-4-3"), ("--project", "/home/ana/p7"))
 YEARS, MODELS, FOLDERS, OF_SESSION = 3, 12, 150, 60
 BATCH = 200_000
 
@@ -186,14 +188,18 @@ def fill(bench: Bench, count: int) -> None:
 
 def print_reports(bench: Bench, count: int) -> None:
     """A line as soon as it is known: all of them take minutes at ten million."""
-    fill(bench, count)
-    size = (bench.folder / "ours" / "data" / store.NAME).stat().st_size
-    print(f"{count:,} records, {size / 1e6:,.0f} MB\n{'report':<18} {'wall s':>8} {'CPU s':>8} {'peak MB':>8}")
-    for kind in KINDS:
-        run = bench.run(*OURS, "report", kind, "--json")
+    path = bench.folder / "ours" / "data" / store.NAME
+    (bench.folder / "home").mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        fill(bench, count)
+    print(f"{count:,} records, {path.stat().st_size / 1e6:,.0f} MB")
+    print(f"{'report':<36} {'wall s':>8} {'CPU s':>8} {'peak MB':>8}")
+    for kind, which in itertools.product(KINDS, FILTERS):
+        run = bench.run(*OURS, "report", kind, *which, "--json")
         rows = len(json.loads(run.stdout)["rows"])
         told = f"{rows:,} rows, goal {REPORT_S:g} s: {verdict(run.took_s < REPORT_S)}"
-        print(f"{kind:<18} {run.took_s:>8.2f} {run.cpu_s:>8.2f} {peak_mb(run):>8.0f}   {told}", flush=True)
+        name = " ".join((kind, *which))
+        print(f"{name:<36} {run.took_s:>8.2f} {run.cpu_s:>8.2f} {peak_mb(run):>8.0f}   {told}", flush=True)
 
 
 def main() -> None:
@@ -201,11 +207,14 @@ def main() -> None:
     parser.add_argument("--size-mb", type=float, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=0, help="time the reports over that many made-up calls instead")
+    parser.add_argument("--folder", type=Path, help="where those calls stay, to be timed once more")
     args = parser.parse_args()
+    if args.records and args.folder:
+        print_reports(Bench(args.folder, {}), args.records)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if args.records:
-            (folder / "home").mkdir()
             print_reports(Bench(folder, {}), args.records)
             return
         told = generate(folder / "claude", args.size_mb, 4)
