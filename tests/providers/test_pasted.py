@@ -48,7 +48,6 @@ def test_a_pasted_login_is_tried_stored_and_found_again(provider_id, world, monk
     [
         pytest.param("augment", "tracking=1", id="augment: no cookie of the session"),
         pytest.param("factory", "sk-ant-of-another", id="factory: a key of another"),
-        pytest.param("windsurf", windsurf.TOKEN, id="windsurf: no organization"),
     ],
 )
 def test_a_wrong_paste_is_refused_before_anybody_is_asked(provider_id, text, world, monkeypatch, capfd):
@@ -56,4 +55,11 @@ def test_a_wrong_paste_is_refused_before_anybody_is_asked(provider_id, text, wor
     assert cli.main(["auth", provider_id]) == 4
     said = capfd.readouterr()
     assert ("that is no" in said.err, text in said.out + said.err) == (True, False)
+    assert (world.requests, [*vault.entries()]) == ([], [])
+
+
+def test_a_session_of_devin_is_not_stored_without_its_organization(world, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(windsurf.TOKEN.encode())))
+    assert cli.main(["auth", "windsurf"]) == 2
+    assert "vibeusage config set providers.windsurf.params.organization" in capfd.readouterr().err
     assert (world.requests, [*vault.entries()]) == ([], [])

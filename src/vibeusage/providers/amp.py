@@ -85,7 +85,7 @@ PROVIDER = Provider(
     strategies=(
         Command(name="cli", argv=("amp", "usage"), parse=parse_command, is_whole=True),
         Func(
-            name="api_key",
+            name="key",
             fetch=fetch,
             login=(Env("AMP_API_KEY"), Stored(kind="apikey"), Read(where="secrets.json of Amp", find=_find)),
         ),
@@ -96,7 +96,7 @@ PROVIDER = Provider(
             kind="apikey",
             label="access token of Amp",
             how="https://ampcode.com/settings",
-            strategy="api_key",
+            strategy="key",
         ),
     ),
 )

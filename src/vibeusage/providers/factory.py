@@ -246,7 +246,7 @@ PROVIDER = Provider(
     login_hint=factory_login.HINT,
     strategies=(
         Func(
-            name="api_key",
+            name="key",
             fetch=fetch,
             login=(
                 Env("FACTORY_API_KEY"),
@@ -264,7 +264,7 @@ PROVIDER = Provider(
             kind="apikey",
             label="API key of Factory",
             how="https://app.factory.ai/settings/api-keys",
-            strategy="api_key",
+            strategy="key",
             pattern=r"fk-\S+",
         ),
     ),

@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from vibeusage import credentials
+from vibeusage import credentials, toml_edit
 from vibeusage.context import Context
 from vibeusage.credentials import Login
-from vibeusage.errors import AuthError, NotConfigured, VibeusageError
+from vibeusage.errors import NotConfigured, VibeusageError
 from vibeusage.models import Usage
 from vibeusage.providers import windsurf_login
 from vibeusage.providers.spec import Env, Func, Provider, Read, Secret, Stored
@@ -67,18 +67,19 @@ async def fetch_devin(ctx: Context, login: Login) -> Usage:
     named, token = _session(ctx, login)
     path, id = windsurf_login.organization(named)
     if not path:
-        hint = f"set {ORGANIZATION[0]} to its id, or `vibeusage auth {ctx.id}`"
-        raise AuthError(f"{login.where} is of no use without an organization", hint=hint)
+        key = toml_edit.dotted(("providers", ctx.id, "params", "organization"))
+        hint = f"vibeusage config set {key} org-…, or set {ORGANIZATION[0]}"
+        raise NotConfigured(f"{login.where} is of no use without an organization", hint=hint)
     headers = {"Authorization": f"Bearer {token}", **({"x-cog-org-id": id} if id else {})}
     return parse_devin(await ctx.get(f"{ctx.base(SITE, login)}/api/{path}/billing/quota/usage", headers))
 
 
 def _session(ctx: Context, login: Login) -> tuple[str, str]:
-    """Organization and token: both in what was pasted, or each in a variable."""
+    """Organization and token: both in what was pasted, or the one by itself."""
     if found := re.fullmatch(PASTED, login.token):
         return found[1], found[2]
-    named = next((found for name in ORGANIZATION if (found := ctx.environ.get(name))), "")
-    return named.strip(), login.token.removeprefix("Bearer ").strip()
+    said = (ctx.options.params.get("organization"), *map(ctx.environ.get, ORGANIZATION))
+    return next(filter(None, said), "").strip(), login.token.removeprefix("Bearer ").strip()
 
 
 PROVIDER = Provider(
@@ -94,7 +95,7 @@ PROVIDER = Provider(
             login=(Read(where="state.vscdb of Windsurf or Devin", find=windsurf_login.plan_of_app),),
             is_local=True,
         ),
-        Func(name="api_key", fetch=fetch_status, login=KEYS),
+        Func(name="key", fetch=fetch_status, login=KEYS),
         Func(name="web", fetch=fetch_devin, login=SESSION),
     ),
     folders={"XDG_CONFIG_HOME": "~/.config", "XDG_DATA_HOME": "~/.local/share"},
@@ -103,11 +104,11 @@ PROVIDER = Provider(
         Secret(
             kind="session",
             key="session_token",
-            label="organization and session token of app.devin.ai, as org-…:TOKEN",
+            label="session token of app.devin.ai, behind its organization: org-…:TOKEN",
             how="app.devin.ai/settings/usage, developer tools, Network, the request `quota/usage`: "
             "its x-cog-org-id, a colon, and what stands behind `Bearer` in its Authorization",
             strategy="web",
-            pattern=PASTED,
         ),
     ),
+    params={"organization": "the organization in Devin: its id (org-…), name or address"},
 )

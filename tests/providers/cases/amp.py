@@ -73,7 +73,7 @@ CASES = (
         "the key of Amp's own login",
         ask(told("subscription")),
         TEXTS["subscription"],
-        source="api_key",
+        source="key",
         files={".local/share/amp/secrets.json": {"apiKey@https://ampcode.com/": KEY}},
     ),
     Case(

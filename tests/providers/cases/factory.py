@@ -107,21 +107,21 @@ def round_of(name: str, *more: Ask, limits, me="me.json", usage=None, error=None
 
 CASES = (
     Case("droid's encrypted login", asks(TOKEN, "limits.json"), usage=GOOD, source="oauth", files=sealed(DROID)),
-    Case("a key in the environment", asks(KEY, "limits.json"), usage=GOOD, source="api_key", environ=ENV),
+    Case("a key in the environment", asks(KEY, "limits.json"), usage=GOOD, source="key", environ=ENV),
     Case(
         "a key comes before droid's login",
         asks(KEY, "limits.json"),
         usage=GOOD,
-        source="api_key",
+        source="key",
         environ=ENV,
         files=sealed(DROID),
     ),
-    Case("a key of our own", asks(KEY, "limits.json"), usage=GOOD, source="api_key", files=STORED),
+    Case("a key of our own", asks(KEY, "limits.json"), usage=GOOD, source="key", files=STORED),
     Case(
         "a key in droid's .env",
         asks(KEY, "limits.json"),
         usage=GOOD,
-        source="api_key",
+        source="key",
         files={".factory/.env": f'# keys\nOTHER=1\nexport FACTORY_API_KEY = "{KEY}" # mine\n'},
     ),
     Case(
