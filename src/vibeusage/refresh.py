@@ -121,6 +121,8 @@ def _postponed(asked: set[str], gates: dict[str, gate.Gate], interval_s: int) ->
 
 def _was_changed(ctx: Context) -> bool:
     """Whether the tool is logged in to another account by now; no keyring is opened to see it."""
+    if not cache.owner_of(ctx.id):
+        return False  # no numbers that could be another's, and so no need to look for logins
     unattended = copy.copy(ctx)
     unattended.foreground = False
     return _is_anothers(fetch.Asking(unattended, None))
