@@ -213,4 +213,4 @@ def _empty_folder() -> str:
 
 
 def _flood(name: str) -> ShapeError:
-    return ShapeError(f"{name} printed more than {OUTPUT_LIMIT >> 20} MiB")
+    return ShapeError(f"{name} printed more than {OUTPUT_LIMIT >> 20} MiB", hint="run it yourself to see what it says")

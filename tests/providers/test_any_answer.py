@@ -19,6 +19,8 @@ from vibeusage.errors import StrategyError
 from vibeusage.gate import after_success
 from vibeusage.models import Usage, UsagePeriod, UsageSnapshot
 from vibeusage.providers import (
+    antigravity,
+    antigravity_quota,
     augment,
     claude_text,
     claude_usage,
@@ -34,10 +36,15 @@ from vibeusage.providers import (
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
+WHO = antigravity_quota.NOBODY
 # what the engine turns into an error of the provider; anything else would be a mistake of ours
 KNOWN = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError, StrategyError)
 
 PARSERS: dict[str, Callable[[bytes], Any]] = {
+    "antigravity/models-*": lambda body: Usage(periods=antigravity_quota.parse_models(body, WHO, NOW)),
+    "antigravity/report": lambda body: Usage(periods=antigravity.parse_report(body)),
+    "antigravity/status*": antigravity_quota.parse_status,
+    "antigravity/summary*": lambda body: Usage(periods=antigravity_quota.parse_summary(body, WHO)),
     "augment/credits*": augment.parse_credits,
     "claude/usage*": lambda body: claude_usage.parse_usage(body, NOW),
     "claude/text-*": lambda body: claude_text.parse_text(body, NOW),
