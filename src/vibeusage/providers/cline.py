@@ -128,7 +128,8 @@ async def _credits(ctx: Context, base: str, headers: dict[str, str]) -> Usage:
 def parse_balance(body: bytes) -> Balance:
     amount = fields.money(msgspec.convert(_data(body), _Credits).balance, DIGITS)
     if amount is None:
-        raise Forbidden("this Cline account has no ClinePass, and tells of no credits", hint=f"see {PROVIDER.dashboard_url}")
+        hint = f"see {PROVIDER.dashboard_url}"
+        raise Forbidden("this Cline account has no ClinePass, and tells of no credits", hint=hint)
     return Balance(amount, "credits")
 
 
