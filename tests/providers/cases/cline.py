@@ -65,7 +65,7 @@ def keyed(name, *asks, **expected):
     return Case(name, asks, environ={"CLINE_API_KEY": KEY}, **expected)
 
 
-def kept(token=TOKEN, ends_in=600, **settings):
+def kept(token=TOKEN, ends_in=10**9, **settings):
     auth = {
         "accessToken": token,
         "refreshToken": "invented-refresh",
@@ -75,7 +75,7 @@ def kept(token=TOKEN, ends_in=600, **settings):
     return {"version": 1, "providers": {"cline": {"settings": {"provider": "cline", "auth": auth, **settings}}}}
 
 
-def before(ends_in=600):
+def before(ends_in=10**9):
     auth = {"idToken": "eyJ.invented.token", "expiresAt": NOW_S + ends_in, "userInfo": {"id": "usr-invented"}}
     return {"cline:clineAccountId": json.dumps(auth)}
 
