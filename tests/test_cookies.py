@@ -636,9 +636,25 @@ def test_a_keyring_that_gives_nothing_in_time_is_none(tool, monkeypatch, body):
     assert cookies.keychain_password("Chrome", wait_s=0.2) is None
 
 
-def test_without_libsecrets_tool_there_is_no_password(monkeypatch, tmp_path):
+def test_without_a_tool_of_a_keyring_there_is_no_password(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert cookies.secret_service_password("chrome") is None
+    assert cookies.platform_secret("chrome") is None
+
+
+@pytest.mark.parametrize(
+    ("body", "password"),
+    [
+        ("echo made-up==", b"made-up=="),
+        ("echo 'Failed to read entry Chrome Safe Storage value from the kdewallet wallet.'", None),
+        ("exit 2", None),
+    ],
+)
+def test_kdes_wallet_is_asked_where_the_secret_service_has_nothing(tmp_path, tool, body, password):
+    tool("secret-tool", "exit 1")
+    tool("kwallet-query", body)
+    assert cookies.platform_secret("chrome") == password
+    asked = (tmp_path / "args").read_text().splitlines()[-1]
+    assert asked == "--folder Chrome Keys --read-password Chrome Safe Storage kdewallet"
 
 
 def test_the_keychain_is_asked_by_apples_own_tool_and_not_over_ssh(tmp_path, tool, monkeypatch):

@@ -71,8 +71,9 @@ def find(
 
 
 def platform_secret(application: str, *, wait_s: float = SECRET_WAIT_S) -> bytes | None:
-    ask = keychain_password if sys.platform == "darwin" else secret_service_password
-    return ask(application, wait_s=wait_s)
+    if sys.platform == "darwin":
+        return keychain_password(application, wait_s=wait_s)
+    return secret_service_password(application, wait_s=wait_s) or kwallet_password(application, wait_s=wait_s)
 
 
 def secret_service_password(application: str, *, wait_s: float = SECRET_WAIT_S) -> bytes | None:
@@ -83,6 +84,14 @@ def secret_service_password(application: str, *, wait_s: float = SECRET_WAIT_S) 
         if found := _ask(str(tool), "lookup", "xdg:schema", schema, "application", application, wait_s=wait_s / 2):
             return found
     return None
+
+
+def kwallet_password(application: str, *, wait_s: float = SECRET_WAIT_S) -> bytes | None:
+    """What KDE's wallet has, where Chromium files it under a name of its own; its tool fails with exit code 0."""
+    tool, name = shutil.which("kwallet-query"), application.capitalize()
+    entry = ("--folder", f"{name} Keys", "--read-password", f"{name} Safe Storage", "kdewallet")
+    found = _ask(tool, *entry, wait_s=wait_s) if tool else None
+    return None if found and found.lower().startswith(b"failed to read") else found
 
 
 def keychain_password(application: str, *, wait_s: float = SECRET_WAIT_S) -> bytes | None:
@@ -136,7 +145,7 @@ def _passwords(browser: str, prefix: bytes, is_mac: bool, secret: Secret) -> lis
                 return [found, b""]
             raise Unavailable(
                 f"the keyring gave no key for the cookies of {browser}",
-                hint="unlock the keyring and allow the access (Linux: install secret-tool), or paste the cookie",
+                hint="unlock the keyring and allow the access (Linux: install secret-tool or kwallet-query), or paste the cookie",
             )
         case b"v20", _:
             raise Forbidden(f"{browser} has bound its cookies to itself; no other program can read them", hint=PASTE)

@@ -240,7 +240,7 @@ def test_a_missing_extra_is_told_with_its_command_and_a_pasted_cookie_does_witho
 
 LOCKED = [
     "vibeusage: the keyring gave no key for the cookies of chrome",
-    "  unlock the keyring and allow the access (Linux: install secret-tool), or paste the cookie",
+    "  unlock the keyring and allow the access (Linux: install secret-tool or kwallet-query), or paste the cookie",
 ]
 
 

@@ -190,6 +190,18 @@ def gnome_keyring(bus, require, start) -> Callable[..., None]:
     return run
 
 
+@pytest.fixture
+def lock_keyring(gnome_keyring) -> Callable[[], None]:
+    """Lock its default collection as the desktop does it; `secret-tool lock --collection` of libsecret 0.20.5 crashes."""
+    import secretstorage  # only on Linux
+
+    def lock() -> None:
+        with contextlib.closing(secretstorage.dbus_init()) as connection:
+            secretstorage.get_default_collection(connection).lock()
+
+    return lock
+
+
 ONE_IS_QUICK = {
     "test_a5_whatever_lies_in_place_of_a_file_one_line_and_exit_0",
     "test_a7_starts_one_detached_refresher_that_nobody_waits_for",

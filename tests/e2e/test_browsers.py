@@ -162,6 +162,33 @@ def test_a_real_browsers_cookies_are_read_while_it_runs_and_when_it_has_ended(
     assert (files_of(home), os.listdir(temporary)) == (before, [])
 
 
+@pytest.mark.slow
+def test_a_keyring_that_is_locked_is_told_and_asked_by_nothing_in_the_background(
+    home, login, require, gnome_keyring, lock_keyring, vibeusage, config_dir
+):
+    gnome_keyring("made-up password")
+    with running(command_for("chromium", home, login, require("chromium"), store="gnome-libsecret"), home, login):
+        wait_until(lambda: is_stored("chromium", home), seconds=60)
+    lock_keyring()
+    done = vibeusage("auth", "cursor", "--from-browser", "chromium")
+    assert (done.returncode, done.stdout, done.stderr.decode().splitlines()) == (
+        3,
+        b"",
+        [
+            "the keyring is asked for the key to the cookies of chromium",
+            "vibeusage: the keyring gave no key for the cookies of chromium",
+            f"  {UNLOCK}",
+        ],
+    )
+    assert not config_dir.exists()
+    config.set_value("providers.cursor.browser", "chromium")
+    done = vibeusage("refresh", "cursor", "--if-due")
+    assert b"the key to the cookies of chromium lies in the keyring, which nothing in the background" in done.stderr
+
+
+UNLOCK = "unlock the keyring and allow the access (Linux: install secret-tool or kwallet-query), or paste the cookie"
+
+
 def is_stored(browser: str, home: Path) -> bool:
     """A file that the browser has only begun to make may be no database yet."""
     with contextlib.suppress(StrategyError):

@@ -90,9 +90,9 @@ def test_what_another_program_keeps_is_read_by_the_systems_tool(keyring):
 
 
 @pytest.mark.parametrize("action", ["read", "write", "delete"])
-def test_e9_a_locked_collection_is_told_without_a_prompt(action, keyring, silent):
+def test_e9_a_locked_collection_is_told_without_a_prompt(action, keyring, lock_keyring, silent):
     keystore.write("claude", "oauth", DOCUMENT, backend="secret-service")
-    lock()
+    lock_keyring()
     prompter = silent("org.gnome.keyring.SystemPrompter")
     data = {"data": DOCUMENT} if action == "write" else {}
     with pytest.raises(StorageError) as caught:
@@ -175,14 +175,6 @@ def test_e10_nothing_but_the_named_backend_is_loaded(keyring, home, tmp_path, mo
         assert not canary.exists()
         ask(sys.executable, "-P", "-c", "import keyring; keyring.get_password('a', 'b')")
         canary.unlink()  # the library's own way does load it: the trap works
-
-
-def lock() -> None:
-    """As the desktop does it; `secret-tool lock --collection` of libsecret 0.20.5 crashes."""
-    import secretstorage  # only on Linux
-
-    with contextlib.closing(secretstorage.dbus_init()) as connection:
-        secretstorage.get_default_collection(connection).lock()
 
 
 def asking() -> list[Path]:
