@@ -145,7 +145,8 @@ def _passwords(browser: str, prefix: bytes, is_mac: bool, secret: Secret) -> lis
                 return [found, b""]
             raise Unavailable(
                 f"the keyring gave no key for the cookies of {browser}",
-                hint="unlock the keyring and allow the access (Linux: install secret-tool or kwallet-query), or paste the cookie",
+                hint="unlock the keyring and allow the access (Linux: install secret-tool or kwallet-query), "
+                "or paste the cookie",
             )
         case b"v20", _:
             raise Forbidden(f"{browser} has bound its cookies to itself; no other program can read them", hint=PASTE)

@@ -192,8 +192,8 @@ def gnome_keyring(bus, require, start) -> Callable[..., None]:
 
 @pytest.fixture
 def lock_keyring(gnome_keyring) -> Callable[[], None]:
-    """Lock its default collection as the desktop does it; `secret-tool lock --collection` of libsecret 0.20.5 crashes."""
-    import secretstorage  # only on Linux
+    """Lock its default collection as the desktop does it."""
+    import secretstorage  # only on Linux; `secret-tool lock --collection` of libsecret 0.20.5 crashes
 
     def lock() -> None:
         with contextlib.closing(secretstorage.dbus_init()) as connection:
