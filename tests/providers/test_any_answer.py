@@ -31,6 +31,7 @@ from vibeusage.providers import (
     factory,
     fields,
     gemini,
+    grok,
     windsurf_usage,
 )
 
@@ -68,6 +69,7 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "windsurf/devin": windsurf_usage.parse_devin,
     "windsurf/plan*": windsurf_usage.parse_cached,
     "windsurf/status*": windsurf_usage.parse_status,
+    "grok/*": lambda body: grok.parse_usage(body, NOW),
     "health/google-*": health.parse_google(("npdyhgECDJ6tB66MxXyo",)),
     "health/statuspage-*": health.parse_statuspage,
 }
@@ -80,6 +82,7 @@ CASES = [
 MAPS = {"quota_snapshots", "monthly_quotas", "limited_user_quotas", "rateLimitsByLimitId", "rate_limits_by_limit_id"}
 # without these, a number that they made meaningless is one again
 SWITCHES = {"isUnlimited", "unlimited", "entitlement"}  # the last is -1 or 0 where there is no limit
+SWITCHES |= {"creditUsagePercent"}  # what Grok leaves out where it is 0
 # what JSON cannot be made to say by way of Python: the text itself, put in later
 RAW = ("1e999", "-1e999", "1e308", "-1e308", "1" + "0" * 400, "NaN", "Infinity", "1e-400", "-0", "9007199254740993")
 MARK = "@raw@"
