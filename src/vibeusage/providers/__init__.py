@@ -21,8 +21,14 @@ def shipped() -> dict[str, Path]:
 
 
 def own() -> dict[str, Path]:
-    """The person's declarations by id; none takes the place of a provider that comes with vibeusage."""
-    found = sorted((paths.config_dir() / "providers.d").glob("*.toml"))
+    """The person's declarations by id; none takes the place of a provider that comes with vibeusage.
+
+    A folder that cannot be read holds none: config.toml beside it tells why.
+    """
+    try:
+        found = sorted((paths.config_dir() / "providers.d").glob("*.toml"))
+    except OSError:
+        return {}
     return {path.stem: path for path in found if ID.fullmatch(path.stem) and path.stem not in shipped()}
 
 
