@@ -1,15 +1,17 @@
 """`vibeusage providers`: what is set up and how it is, switches, settings, order, and one try."""
 
 import json
+import os
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
 import pytest
 from vendors import Answer, World
 
-from vibeusage import cli, providers
-from vibeusage.errors import ConfigError
+from vibeusage import accounts, cli, config, credentials, providers
+from vibeusage.errors import ConfigError, NotConfigured
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas/providers.json").read_text())
 KEY = "sk-invented-canary"
@@ -122,6 +124,25 @@ def test_switching_on_adds_to_the_few_that_are_named(few, config_dir):
     assert run("enable", "gemini") == 0
     assert settings(config_dir)["enabled_providers"] == ["claude", "gemini"]
     assert (config_dir / "config.toml").read_text().startswith("# mine\n")
+
+
+def test_one_whose_logins_are_there_for_other_reasons_is_named_when_it_is_switched_on(config_dir, home):
+    folder = home / ".config/gcloud"
+    folder.mkdir(parents=True)
+    (folder / "application_default_credentials.json").write_text('{"type":"authorized_user","refresh_token":"1//x"}')
+    around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=False)
+
+    def finds():
+        ctx = accounts.one("vertex", config.load(), around)
+        try:
+            return credentials.find(ctx.provider.strategies[0].login, ctx).token
+        except NotConfigured as exc:
+            return exc.hint
+
+    assert finds() == "vibeusage providers enable vertex"
+    assert run("enable", "vertex") == 0
+    assert settings(config_dir)["providers"]["vertex"] == {"enabled": True}
+    assert finds() == "1//x"
 
 
 def test_settings_of_one_are_shown_set_and_taken_back(few, acme, config_dir, capsys):

@@ -124,7 +124,9 @@ def _switch(name: str, *, on: bool) -> int:
         config.set_value("enabled_providers", toml_edit.literal([*only, name]))
     key = toml_edit.dotted(("providers", name, "enabled"))
     is_off = not settings.providers.get(name, ProviderOptions()).enabled
-    if on and is_off:
+    if on and providers.load(provider_id).is_opt_in:
+        config.set_value(key, "true")
+    elif on and is_off:
         config.reset(key)
     elif not on and not is_off:
         config.set_value(key, "false")

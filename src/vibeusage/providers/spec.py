@@ -156,6 +156,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     `keys` are secrets that only `records fetch` uses.
     `icon` is one cell wide. `params` are parts of its address that the person tells: name and what it is.
     `moved` tells the hosts that the environment names in the place of the usual ones.
+    `is_opt_in`: its logins are on a machine for other reasons, too, so that the settings have to name it.
     """
 
     id: str
@@ -174,3 +175,4 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     icon: str = "◆"
     params: dict[str, str] = {}
     moved: "Callable[[Context], Iterable[str]] | None" = None
+    is_opt_in: bool = False

@@ -185,5 +185,6 @@ PROVIDER = Provider(
     ),
     status=StatusPage(url="https://status.cloud.google.com/incidents.json", parse=health.parse_google(("Vertex",))),
     folders={"CLOUDSDK_CONFIG": "~/.config/gcloud"},
+    is_opt_in=True,
     params={"project": "the project with Vertex AI"},
 )

@@ -71,7 +71,7 @@ def _check_wanted(ctx: Context) -> None:
     if ctx.id not in {*ctx.settings.providers, *(ctx.settings.enabled_providers or ())}:
         raise NotConfigured(
             "the credentials of gcloud open all of Google Cloud, so they are used for Vertex AI only where you say so",
-            hint=f"vibeusage config set {toml_edit.dotted(('providers', ctx.id, 'enabled'))} true",
+            hint=f"vibeusage providers enable {ctx.id}",
         )
 
 
