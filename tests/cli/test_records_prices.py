@@ -45,6 +45,58 @@ def test_the_prices_that_are_shipped_say_of_when_and_from_where(capsys):
     assert any("litellm" in source for source in told["sources"])
 
 
+@pytest.fixture
+def synced(home):
+    """A sync of a call of Opus 4.6, whose long prompts have had another price since 13 March 2026."""
+    message = {"id": "msg_1", "model": "claude-opus-4-6", "stop_reason": "end_turn", "usage": {"input_tokens": 1}}
+    told = {"type": "assistant", "timestamp": "2026-01-05T12:00:00Z", "sessionId": "s", "message": message}
+    path = home / ".claude" / "projects" / "p" / "a.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(told) + "\n")
+    assert cli.main(["records", "sync", "--quiet"]) == 0
+
+
+def test_the_prices_that_costs_rest_on_are_told_with_their_dates_tiers_and_source(synced, capsys):
+    assert cli.main(["records", "prices", "Opus"]) == 0
+    first, before, tier, ways, noted, after, *rest = capsys.readouterr().out.splitlines()
+    assert first == "claude  claude-opus-4-6, USD per million tokens"
+    usual = "input 5.00, output 25.00, cache write 6.25, cache write 1h 10.00, cache read 0.50"
+    assert (before, after) == (f"  from the first day on: {usual}", f"  since 2026-03-13: {usual}")
+    assert tier.startswith("    prompts over 200,000 tokens: input 10.00, output 37.50, ")
+    assert (ways, len(rest)) == ("    served otherwise: batch 50 %, fast 600 %, us 110 %", 2)
+    assert noted.startswith("    noted 20")
+    assert "litellm" in noted
+
+
+def test_noted_prices_are_a_document(synced, capsys):
+    assert cli.main(["records", "prices", "opus", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["prices"]
+    assert (first["since"], second["since"], second["tiers"]) == (None, "2026-03-13", [])
+    assert first["tiers"][0]["above_tokens"] == 200_000
+    assert {**second, "noted_at": None, "source": ""} == {
+        "provider": "claude",
+        "model": "claude-opus-4-6",
+        "since": "2026-03-13",
+        "usd_per_million": {
+            "input": "5.00",
+            "output": "25.00",
+            "cache_write": "6.25",
+            "cache_write_1h": "10.00",
+            "cache_read": "0.50",
+        },
+        "tiers": [],
+        "percent": {"batch": 50, "fast": 600, "us": 110},
+        "source": "",
+        "noted_at": None,
+        "replaced_at": None,
+    }
+
+
+def test_a_model_without_calls_has_no_noted_price(synced, capsys):
+    assert cli.main(["records", "prices", "gpt-5"]) == 4
+    assert "no price is noted of 'gpt-5'" in capsys.readouterr().err
+
+
 def test_newer_prices_are_taken_and_stay(price_server, capsys):
     assert cli.main(["records", "prices", "update"]) == 0
     assert capsys.readouterr().out.startswith("30 models are new: acme-0, ")

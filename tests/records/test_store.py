@@ -495,6 +495,19 @@ def test_sums_of_days_and_hours_by_model_are_made_of_what_an_older_store_has(ver
         assert db.models() == {("claude", "claude-x"), ("claude", ""), ("codex", "m")}
 
 
+def test_what_is_known_of_providers_outlives_the_switch_that_nothing_read(tmp_path):
+    path = tmp_path / "usage.db"
+    with sqlite3.connect(path, isolation_level=None) as older:
+        for statement in (one for step in schema.MIGRATIONS[:3] for one in step):
+            older.execute(statement)
+        older.execute("INSERT INTO providers VALUES ('claude', 1, '/logs', 7)")
+        older.execute("PRAGMA user_version = 3")
+    older.close()
+    with store.open(path) as db:
+        assert db._db.execute("SELECT * FROM providers").fetchall() == [("claude", "/logs", 7)]
+        assert db.noted_prices() == []
+
+
 def test_g6_a_step_that_fails_is_taken_back_whole(tmp_path, monkeypatch):
     path = tmp_path / "usage.db"
     store.open(path).close()

@@ -69,9 +69,13 @@ class Prices:
         """The instants (epoch ms) at which the price of any of `models` changes, in the order of time."""
         found = set()
         for model in models:
-            for price in self._models.get(self._find(model).name, ())[1:]:
+            for price in self.dated(model)[1:]:
                 found.add(((price.since or date.min).toordinal() - EPOCH) * DAY_MS)
         return sorted(found)
+
+    def dated(self, model: str) -> tuple[Price, ...]:
+        """What the table says of a model, the oldest first; nothing where the user's own price is taken."""
+        return self._models.get(self._find(model).name, ())
 
     def _rates(self, model: str, day: int, speed: str, prompt_class: int) -> Rates | None:
         own, name, ways = self._find(model)

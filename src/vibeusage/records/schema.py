@@ -114,7 +114,23 @@ _MODEL_HOURS = (
     f"""INSERT INTO rollup_model_hours SELECT quarter / 4, {", ".join(PRICED)}, {SUMMED_AGAIN} FROM rollup_models
         GROUP BY quarter / 4, {", ".join(PRICED)}""",  # noqa: S608
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS)
+_NOTED_PRICES = (
+    "ALTER TABLE providers RENAME TO older_providers",
+    "CREATE TABLE providers (name TEXT PRIMARY KEY, source TEXT NOT NULL, last_sync INTEGER NOT NULL) WITHOUT ROWID",
+    "INSERT INTO providers SELECT name, source, last_sync FROM older_providers",
+    "DROP TABLE older_providers",
+    "DROP TABLE provider_pricing",
+    """CREATE TABLE provider_pricing (
+        provider TEXT NOT NULL,
+        model TEXT NOT NULL,
+        since TEXT NOT NULL,
+        noted INTEGER NOT NULL,
+        prices TEXT NOT NULL,
+        source TEXT NOT NULL,
+        PRIMARY KEY (provider, model, since, noted)
+    ) WITHOUT ROWID""",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS, _NOTED_PRICES)
 
 
 def version(database: sqlite3.Connection) -> int:

@@ -194,6 +194,20 @@ class Store:
         with self.transaction():
             self._db.execute(sql, (provider, _text(source), now_ms))
 
+    def note_prices(self, prices: Mapping[tuple[str, str, str], str], source: str, *, now_ms: int) -> int:
+        """Keep {(provider, model, first day): price}; what was noted last is left as it is. How many are new."""
+        with self.transaction():
+            last = {(provider, model, since): price for provider, model, since, price, *_ in self.noted_prices()}
+            new = [(*key, now_ms, price, source) for key, price in prices.items() if last.get(key) != price]
+            self._db.executemany("INSERT OR REPLACE INTO provider_pricing VALUES (?, ?, ?, ?, ?, ?)", new)
+        return len(new)
+
+    def noted_prices(self) -> list[tuple[str, str, str, str, str, int]]:
+        """(provider, model, first day, price, source, when it was noted), in that order."""
+        sql = "SELECT provider, model, since, prices, source, noted FROM provider_pricing ORDER BY 1, 2, 3, noted"
+        with _told(self.path):
+            return self._db.execute(sql).fetchall()
+
     def rollup(
         self,
         since_ms: int | None = None,

@@ -90,18 +90,22 @@ def run(
                 if full:
                     opened.check()
                 result = sync(readers, places, opened, providers=providers, full=full, **options)
-                return _carried(path, opened, result)
+                return _ended(path, opened, result)
         except Damaged:
             damage.move_aside(path, datetime.now(UTC))
         with store.open(path) as opened:
             result = sync(readers, places, opened, **options)
-            return _carried(path, opened, result)
+            return _ended(path, opened, result)
 
 
-def _carried(path: Path, opened: Store, result: SyncResult) -> SyncResult:
+def _ended(path: Path, opened: Store, result: SyncResult) -> SyncResult:
     for aside in damage.pending(path):
         kept, carried = damage.carry_over(aside, opened)
         result = msgspec.structs.replace(result, moved=str(kept), carried=result.carried + carried)
+    if result.carried or any(each.added for each in result.providers):
+        from vibeusage.records import price_history  # most syncs find nothing new
+
+        price_history.note(opened)
     return result
 
 
