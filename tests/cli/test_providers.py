@@ -12,6 +12,7 @@ from vendors import Answer, World
 
 from vibeusage import accounts, cli, config, credentials, providers
 from vibeusage.errors import ConfigError, NotConfigured
+from vibeusage.providers.spec import Func
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "schemas/providers.json").read_text())
 KEY = "sk-invented-canary"
@@ -134,8 +135,10 @@ def test_one_whose_logins_are_there_for_other_reasons_is_named_when_it_is_switch
 
     def finds():
         ctx = accounts.one("vertex", config.load(), around)
+        adc = ctx.provider.strategies[0]
+        assert isinstance(adc, Func)
         try:
-            return credentials.find(ctx.provider.strategies[0].login, ctx).token
+            return credentials.find(adc.login, ctx).token
         except NotConfigured as exc:
             return exc.hint
 
