@@ -25,6 +25,7 @@ from vibeusage.providers import (
     claude_text,
     claude_usage,
     claude_web,
+    cline,
     codex_limits,
     copilot,
     cursor_usage,
@@ -32,7 +33,12 @@ from vibeusage.providers import (
     fields,
     gemini,
     grok,
+    kimi,
+    minimax,
+    opencode,
+    vertex,
     windsurf_usage,
+    zai,
 )
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -40,6 +46,13 @@ NOW = datetime(2026, 9, 14, 12, tzinfo=UTC)
 WHO = antigravity_quota.NOBODY
 # what the engine turns into an error of the provider; anything else would be a mistake of ours
 KNOWN = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError, StrategyError)
+
+
+def vertex_series(source: bytes | str) -> list:
+    """Of an answer, or of the fixture of this name."""
+    body = (FIXTURES / f"vertex/{source}.json").read_bytes() if isinstance(source, str) else source
+    return msgspec.json.decode(body, type=vertex._Page).time_series
+
 
 PARSERS: dict[str, Callable[[bytes], Any]] = {
     "antigravity/models-*": lambda body: Usage(periods=antigravity_quota.parse_models(body, WHO, NOW)),
@@ -53,6 +66,8 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "claude/web-organizations": claude_web._choose,
     "claude/web-overage": lambda body: claude_web._overage(body, NOW),
     "claude/web-prepaid": claude_web._balance,
+    "cline/balance": lambda body: Usage(balance=cline.parse_balance(body)),
+    "cline/limits": lambda body: Usage(periods=cline.parse_limits(body)),
     "codex/app-server": lambda body: codex_limits.parse_usage(body, NOW),
     "codex/usage-*": lambda body: codex_limits.parse_usage(body, NOW),
     "copilot/status-summary": copilot.parse_status,
@@ -66,6 +81,14 @@ PARSERS: dict[str, Callable[[bytes], Any]] = {
     "factory/subscription*": factory.parse_subscription,
     "gemini/assist*": lambda body: gemini._has_ended(msgspec.json.decode(body, type=gemini._Assist)),
     "gemini/quota": lambda body: Usage(periods=gemini.parse_quota(body)),
+    "kimi/usages*": kimi.parse_usage,
+    "kimi/web-stats": lambda body: Usage(periods=kimi.parse_stats(body)),
+    "kimi/web-usages": kimi.parse_billing,
+    "minimax/remains*": minimax.parse_usage,
+    "opencode/go": opencode.parse_go,
+    "vertex/limit": lambda body: Usage(periods=vertex.fullest(vertex_series("usage"), vertex_series(body))),
+    "vertex/usage": lambda body: Usage(periods=vertex.fullest(vertex_series(body), vertex_series("limit"))),
+    "zai/quota*": lambda body: zai.parse_usage(body, NOW),
     "windsurf/devin": windsurf_usage.parse_devin,
     "windsurf/plan*": windsurf_usage.parse_cached,
     "windsurf/status*": windsurf_usage.parse_status,
@@ -82,6 +105,7 @@ CASES = [
 MAPS = {"quota_snapshots", "monthly_quotas", "limited_user_quotas", "rateLimitsByLimitId", "rate_limits_by_limit_id"}
 # without these, a number that they made meaningless is one again
 SWITCHES = {"isUnlimited", "unlimited", "entitlement"}  # the last is -1 or 0 where there is no limit
+SWITCHES |= {"current_interval_status", "current_weekly_status"}  # 3 is no limit at MiniMax
 SWITCHES |= {"creditUsagePercent"}  # what Grok leaves out where it is 0
 # what JSON cannot be made to say by way of Python: the text itself, put in later
 RAW = ("1e999", "-1e999", "1e308", "-1e308", "1" + "0" * 400, "NaN", "Infinity", "1e-400", "-0", "9007199254740993")

@@ -145,14 +145,15 @@ def _period(row: _Row, window: str, is_old: bool) -> UsagePeriod | None:
     starts_at = fields.instant(getattr(row, f"{prefix}start_time"))
     seconds = int((resets_at - starts_at).total_seconds()) if resets_at and starts_at else 0
     kind = PeriodType.nearest(seconds) if seconds > 0 else usual
+    model = row.model_name or "Other"
     is_main = row.model_name == "general" or row.model_name.startswith("MiniMax-M")
     name = fields.window_name(kind, max(0, seconds))
     return UsagePeriod(
-        name=name if is_main else f"{row.model_name}: {name}",
+        name=name if is_main else f"{model}: {name}",
         utilization=used,
         period_type=kind,
         resets_at=resets_at,
-        model=None if is_main else row.model_name,
+        model=None if is_main else model,
         window_seconds=seconds if seconds > 0 else None,
     )
 

@@ -48,13 +48,18 @@ BESIDE_S = 4.0  # for the windows of a plan beside the balance
 
 
 class _Window(msgspec.Struct, rename="camel"):
-    status: str | None = None
     percent: Any = None
     resets_at: Any = None
 
 
+class _Windows(msgspec.Struct):
+    rolling: _Window | None = None
+    weekly: _Window | None = None
+    monthly: _Window | None = None
+
+
 class _Answer(msgspec.Struct):
-    usage: dict[str, _Window]
+    usage: _Windows
 
 
 async def fetch_go(ctx: Context, login: Login) -> Usage:
@@ -72,7 +77,8 @@ def parse_go(body: bytes) -> Usage:
     """Raises ValueError when no window says what was used."""
     windows = msgspec.json.decode(body, type=_Answer).usage
     found = []
-    for name, window in ((name, windows[name]) for name in WINDOWS if name in windows):
+    for name in WINDOWS:
+        window = getattr(windows, name) or _Window()
         used = fields.percent(window.percent)
         if used is not None:
             found.append(_period(name, used, fields.instant(window.resets_at)))
