@@ -186,7 +186,7 @@ def from_browser(place: Cookie, ctx: Context, secret: Callable[[str], bytes | No
     def closed(application: str) -> bytes | None:
         raise NotConfigured(
             f"the key to the cookies of {browser} lies in the keyring, which nothing in the background opens",
-            hint=f"run `vibeusage refresh {ctx.id}`, or paste the cookie: `vibeusage auth {ctx.id}`",
+            hint=f"run `vibeusage refresh {ctx.id}`, or paste the cookie: `vibeusage auth {ctx.id} --kind session`",
         )
 
     browser = ctx.options.browser or ""

@@ -10,7 +10,9 @@ from homes import USAGE, documents, five_answers
 from jars import CHROME, FIREFOX, chromium, crumb, firefox, seal
 from vendors import Answer, World
 
-from vibeusage import cli, config, cookies, paths, vault
+from vibeusage import cli, config, cookies, paths, providers, vault
+from vibeusage.cli import secrets_in, trial
+from vibeusage.providers.spec import Stored
 
 NAME, VALUE = "WorkosCursorSessionToken", "user_01INVENTED%3A%3Acanary-of-cursor"
 ZEN = ".zen/x/cookies.sqlite"
@@ -126,7 +128,7 @@ def test_the_last_login_wins_over_one_that_was_pasted(auth, world, home):
     assert sent(world) == [f"{NAME}={VALUE}"] * 2
 
 
-PASTE = "or paste the cookie: `vibeusage auth cursor`"
+PASTE = "or paste the cookie: `vibeusage auth cursor --kind session`"
 NO_COOKIE = f"  log in at https://cursor.com there, and run this again after half a minute, when it is stored; {PASTE}"
 
 
@@ -198,9 +200,17 @@ def test_what_is_missing_is_told_with_the_next_step(auth, world, home, settings,
     assert (settings.exists(), world.requests) == (False, [])
 
 
+@pytest.mark.parametrize("provider", providers.ids())
+def test_what_a_browser_may_give_may_be_pasted_as_a_session(provider):
+    loaded = providers.load(provider)
+    for strategy, _ in trial.with_cookie(loaded):
+        assert secrets_in.kinds(loaded)["session"].strategy == strategy.name
+        assert [place.kind for place in secrets_in.places(strategy) if isinstance(place, Stored)] == ["session"]
+
+
 def test_without_any_browser_the_cookie_may_be_pasted(auth):
-    said = "vibeusage: no browser that we know keeps cookies on this machine"
-    assert auth("cursor", "--from-browser") == (2, [], [said, "  paste the cookie: `vibeusage auth cursor`"])
+    said, hint = "no browser that we know keeps cookies on this machine", "`vibeusage auth cursor --kind session`"
+    assert auth("cursor", "--from-browser") == (2, [], [f"vibeusage: {said}", f"  paste the cookie: {hint}"])
 
 
 def test_a_refused_cookie_changes_nothing(auth, world, home, settings):

@@ -38,7 +38,8 @@ def log_in(ctx: Context, said: str, *, is_checked: bool) -> int:
     if _is_under_lock(there, place):
         print(
             "its key lies in the keyring, which nothing in the background opens: numbers come with `vibeusage` and "
-            f"`vibeusage refresh` only; those of a pasted cookie (`vibeusage auth {ctx.id}`) come by themselves"
+            "`vibeusage refresh` only; those of a pasted cookie come by themselves: "
+            f"`vibeusage auth {ctx.id} --kind session`"
         )
     print(f"it is not stored; to end this: vibeusage config reset '{key}'")
     if told:
@@ -58,7 +59,7 @@ def _candidates(ctx: Context, said: str) -> Iterator[str]:
         found = f"found here: {', '.join(here)}" if here else "no browser that we know was found here"
         raise NotConfigured(f"{wanted} keeps no cookies on this machine", hint=found)
     if not here:
-        paste = f"paste the cookie: `vibeusage auth {ctx.id}`"
+        paste = f"paste the cookie: `vibeusage auth {ctx.id} --kind session`"
         raise NotConfigured("no browser that we know keeps cookies on this machine", hint=paste)
     yield from [wanted] if wanted else here
 
@@ -96,7 +97,7 @@ def _tried(ctx: Context, strategy: Strategy, place: Cookie, *, is_checked: bool)
         raise _Useless(exc) from exc
     if login is None:
         hint = f"log in at https://{site} there, and run this again after half a minute, when it is stored"
-        hint += f"; or paste the cookie: `vibeusage auth {ctx.id}`"
+        hint += f"; or paste the cookie: `vibeusage auth {ctx.id} --kind session`"
         raise _Useless(credentials.NoLogin(f"{browser} has no live session cookie of {site}", hint=hint))
     try:
         return trial.percentages(ctx, strategy, login) if is_checked else ""
@@ -124,8 +125,8 @@ def _is_under_lock(ctx: Context, place: Cookie) -> bool:
     behind.foreground = False
     try:
         credentials.from_browser(place, behind)
-    except NotConfigured:
-        return True
+    except StrategyError as exc:
+        return isinstance(exc, NotConfigured)
     return False
 
 
