@@ -134,10 +134,13 @@ def temporary(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-REAL = [("firefox", ""), ("chromium", "basic"), ("chromium", "gnome-libsecret")]
+REAL = [
+    pytest.param("chromium", "basic", id="chromium"),
+    pytest.param("chromium", "gnome-libsecret", id="chromium, keyring", marks=pytest.mark.slow),
+    pytest.param("firefox", "", id="firefox", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("browser", "store"), REAL)
 def test_a_real_browsers_cookies_are_read_while_it_runs_and_when_it_has_ended(
     browser, store, home, login, require, request
