@@ -10,13 +10,14 @@ import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibeusage import terminal
+from vibeusage import cli, terminal
 from vibeusage.cli import Parser, report, report_activity, report_csv, report_heatmap, report_table
 from vibeusage.cli.report_columns import amount
 from vibeusage.errors import ConfigError
@@ -96,7 +97,8 @@ def look(kind: str, opened: store.Store, style: terminal.Style, *, breakdown: bo
     if kind == "heatmap":
         last = date(2026, 3, 11)
         first = heatmap.since(last, days.MONDAY)
-        return report_heatmap.text(found, style, first, last, measure="tokens", week_start=days.MONDAY)
+        told: dict[str, Any] = {"measure": "tokens", "week_start": days.MONDAY, "zone": UTC, "now": NOW_MS // 1000}
+        return report_heatmap.text(found, style, first, last, **told)
     return report_table.table(found, style, UTC, HOME, NOW_MS // 1000)
 
 
@@ -147,12 +149,13 @@ def test_no_line_is_wider_than_the_terminal_and_no_name_gives_it_orders(kind, na
         since=None,
         until=None,
         records_since=None,
+        synced_at=NOW,
         prices_as_of=date(2026, 1, 1),
         rows=(row,),
         total=tally.row("total"),
         unpriced=(reports.Unpriced(names[3], 1, 1),),
     )
-    text = report_table.table(whole, a_style(columns, cells=cells), UTC, HOME, 0)
+    text = report_table.table(whole, a_style(columns, cells=cells), UTC, HOME, NOW_MS // 1000 + 7200)
     assert all(width(line) <= columns and line.isprintable() for line in text.split("\n"))
 
 
@@ -358,6 +361,40 @@ def test_only_the_newest_of_many_rows_are_shown_unless_more_are_asked_for(kind, 
     assert (found["rows"], found["hidden"]) == ([whole["rows"][newest]], len(whole["rows"]) - 1)
     assert (found["total"], whole["hidden"]) == (whole["total"], 0)
     assert " not shown, but in the total" in printed(capsys, kind)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [
+        (None, None),
+        (3600, None),
+        (3601, "logs last read 2026-03-12 05:14, 1h ago"),
+        (2 * 86_400, "logs last read 2026-03-10 06:15, 2d ago"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["daily", "blocks", "heatmap"])
+def test_numbers_older_than_an_hour_say_when_the_logs_were_read(kind, seconds, says, filled):
+    if seconds is not None:
+        filled.mark_synced()
+        then = NOW_MS // 1000 - seconds
+        os.utime(filled.path.parent / store.SYNCED, (then, then))
+    found, style, now = made(kind, filled), a_style(), NOW_MS // 1000
+    notes = report_table.notes(found, style, ZoneInfo("Asia/Tokyo"), now)
+    assert [note for note in notes if "last read" in note] == ([says] if says else [])
+    assert found.synced_at == (None if seconds is None else NOW - timedelta(seconds=seconds))
+
+
+def test_a_sync_says_in_the_reports_when_it_was(capsys):
+    assert json.loads(printed(capsys, "daily", "--json"))["synced_at"] is None
+    begin = datetime.now(UTC).replace(microsecond=0)
+    assert cli.main(["records", "sync", "--quiet"]) == 0
+    first = datetime.fromisoformat(json.loads(printed(capsys, "daily", "--json"))["synced_at"])
+    os.utime(Path(os.environ["VIBEUSAGE_DATA_DIR"]) / store.SYNCED, (0, 0))
+    assert "logs last read 1970-01-01" in printed(capsys, "daily", "--zone", "UTC")
+    assert cli.main(["records", "sync", "--quiet"]) == 0  # with nothing new
+    again = datetime.fromisoformat(json.loads(printed(capsys, "daily", "--json"))["synced_at"])
+    assert begin <= first <= again
+    assert "last read" not in printed(capsys, "heatmap")
 
 
 def test_a_range_without_calls_says_so(stored, capsys):

@@ -73,6 +73,7 @@ def test_every_count_and_the_money_of_a_day(db):
         "since": None,
         "until": None,
         "records_since": "2026-03-10",
+        "synced_at": None,
         "prices_as_of": PRICES.as_of.isoformat(),
         "rows": [{"key": "2026-03-10", **row}],
         "total": {"key": "total", **row},

@@ -148,9 +148,8 @@ def _check(names: list[str], opened: store.Store) -> None:
 
 def _shown(args: argparse.Namespace, report: Report, query: Query, style: terminal.Style, now: datetime) -> str:
     if args.kind == "heatmap" and query.since and query.until:
-        return report_heatmap.text(
-            report, style, query.since, query.until, measure=args.by, week_start=query.week_start
-        )
+        told = {"measure": args.by, "week_start": query.week_start, "zone": query.zone, "now": int(now.timestamp())}
+        return report_heatmap.text(report, style, query.since, query.until, **told)
     home = "" if args.redact else os.path.expanduser("~")
     return report_table.table(report, style, query.zone, home, int(now.timestamp()))
 

@@ -1,7 +1,7 @@
 """The heatmap: weeks as columns, days as rows; colour or shading tells how much a day took."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, tzinfo
 
 from vibeusage.cli.report_columns import amount, price
 from vibeusage.cli.report_table import head, notes
@@ -14,7 +14,9 @@ SQUARES, SHADES, SIGNS = "·■■■■", "·░▒▓█", ".-+*#"
 LABEL = 4  # cells before the first week
 
 
-def text(report: Report, style: Style, first: date, last: date, *, measure: str, week_start: int) -> str:
+def text(
+    report: Report, style: Style, first: date, last: date, *, measure: str, week_start: int, zone: tzinfo, now: int
+) -> str:
     """The newest weeks where not all have room."""
     columns = heatmap.weeks(first, last, week_start)
     cells = 2 if LABEL + 2 * len(columns) <= style.columns else 1
@@ -22,7 +24,7 @@ def text(report: Report, style: Style, first: date, last: date, *, measure: str,
     levels = {row.key: row.level for row in report.rows}
     days = [_row([column[place] for column in columns], levels, style, cells) for place in range(7)]
     legend = f"{' ' * LABEL}less {' '.join(_shade(level, style) for level in range(5))} more {measure} a day"
-    found = [*_facts(report, style, measure), *notes(report, style)]
+    found = [*_facts(report, style, measure), *notes(report, style, zone, now)]
     told = [line for note in found for line in wrapped(note, style.columns)]
     lines = [_months(columns, cells), *days, "", legend, "", *(style.paint("dim", line) for line in told)]
     return "\n".join([*(painted(line, style) for line in head(report, style)), "", *(line.rstrip() for line in lines)])

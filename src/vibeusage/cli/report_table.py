@@ -11,6 +11,7 @@ from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style, cut, painted, wrapped
 
 GAP = 2
+OLD_S = 3600
 LEAST_TEXT = 12  # cells of a column of names before columns go
 TITLES = {
     "daily": "Usage by day",
@@ -37,7 +38,7 @@ def table(report: Report, style: Style, zone: tzinfo, home: str, now: int) -> st
         lines += [*_body(report, Look(style, zone, home, recorded)), []]
     told = [_active(row, now) for row in report.rows if row.block and row.block["is_active"]]
     lines += [line for text in told for line in _wrapped(text, style, "")]
-    lines += [line for note in notes(report, style) for line in _wrapped(note, style, "dim")]
+    lines += [line for note in notes(report, style, zone, now) for line in _wrapped(note, style, "dim")]
     return "\n".join(painted(cut(line, style.columns, style), style).rstrip() for line in lines)
 
 
@@ -142,7 +143,7 @@ def _line(texts: list[str], cells: list[int], columns: Sequence[Column], style: 
     return (" " * GAP).join(parts)
 
 
-def notes(report: Report, style: Style) -> list[str]:
+def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
     """What a reader of the numbers has to know."""
     found, total = [], report.total
     if not report.rows:
@@ -162,4 +163,7 @@ def notes(report: Report, style: Style) -> list[str]:
         found.append(f"{total.estimates:,} call{'s' * (total.estimates != 1)} with estimated tokens")
     if report.records_since:
         found.append(f"records since {report.records_since}")
+    age = now - int(report.synced_at.timestamp()) if report.synced_at else 0
+    if report.synced_at and age > OLD_S:
+        found.append(f"logs last read {report.synced_at.astimezone(zone):%Y-%m-%d %H:%M}, {pace.span(age)[0]} ago")
     return found

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from vibeusage.models import Instant
 from vibeusage.records import days
 from vibeusage.records.pricing import Cost
 from vibeusage.records.readers.spec import Call
@@ -92,7 +93,8 @@ class Unpriced(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`total` is the sum of all rows, also of the `hidden` ones that a limit left out of `rows`.
 
-    `left_out`: providers with records in the range that count only when asked for.
+    `left_out`: providers with records in the range that count only when asked for. `synced_at`: when the logs were
+    last read.
     """
 
     schema: int = 1
@@ -101,6 +103,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     since: date | None
     until: date | None
     records_since: date | None
+    synced_at: Instant | None
     prices_as_of: date
     rows: tuple[Row, ...]
     total: Row
@@ -290,6 +293,7 @@ def made(
         since=query.since,
         until=query.until,
         records_since=days.of(known[0], query.zone) if known else None,
+        synced_at=store.synced_at(),
         prices_as_of=pricer.prices.as_of,
         rows=tuple(rows),
         total=merged(entry.total() for entry in entries).row("total", **_about(entries)),

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Generator, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from vibeusage.records.rollup import Only, RollupRow
 from vibeusage.records.schema import QUARTER_MS, prompt_class
 
 NAME = "usage.db"
+SYNCED = "records.synced"
 BUSY_S = 3.0
 CACHE_KIB = 16 << 10
 AT_ONCE = 500
@@ -207,6 +209,22 @@ class Store:
         sql = "SELECT provider, model, since, prices, source, noted FROM provider_pricing ORDER BY 1, 2, 3, noted"
         with _told(self.path):
             return self._db.execute(sql).fetchall()
+
+    def mark_synced(self) -> None:
+        """Note that a sync has ended, by the time of a file: where nothing is new, the store is not written."""
+        path = self.path.parent / SYNCED
+        with contextlib.suppress(OSError, StorageError):
+            if path.exists():
+                os.utime(path)
+            else:
+                files.write_private(path, b"")
+
+    def synced_at(self) -> datetime | None:
+        """When a sync last ended, of whichever tools."""
+        try:
+            return datetime.fromtimestamp(int(os.stat(self.path.parent / SYNCED).st_mtime), UTC)
+        except OSError:
+            return None
 
     def rollup(
         self,

@@ -106,6 +106,7 @@ def _ended(path: Path, opened: Store, result: SyncResult) -> SyncResult:
         from vibeusage.records import price_history  # most syncs find nothing new
 
         price_history.note(opened)
+    opened.mark_synced()
     return result
 
 
