@@ -1,7 +1,9 @@
 """The organisation's report becomes sums by the hour, asked for politely, and its numbers may fall."""
 
+import io
 import json
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
@@ -177,11 +179,23 @@ def test_the_other_variable_and_our_own_store_hold_a_key_too(world, monkeypatch)
     monkeypatch.delenv("ANTHROPIC_ADMIN_API_KEY")
     with pytest.raises(NotConfigured):
         update()
-    vault.write("claude-api", "admin", {"access_token": f"{KEY}-stored"}, "")
-    assert admin_report.find_key(os.environ, foreground=False).token == f"{KEY}-stored"
+    for kind in ("apikey", "admin"):
+        vault.write("claude-api", kind, {"access_token": f"{KEY}-{kind}"}, "")
+        assert admin_report.find_key(os.environ, foreground=False).token == f"{KEY}-{kind}"
     monkeypatch.setenv("ANTHROPIC_ADMIN_KEY", f"{KEY}-other")
     assert admin_report.find_key(os.environ, foreground=False).token == f"{KEY}-other"
     assert world.requests == []
+
+
+def test_one_login_serves_the_report_and_the_provider(world, report, monkeypatch, capsys):
+    monkeypatch.delenv("ANTHROPIC_ADMIN_API_KEY")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{KEY}-pasted\n".encode())))
+    costs = {"data": [{"results": [{"amount": "250", "currency": "USD"}]}]}
+    world.on("GET", HOST, "/v1/organizations/cost_report", Answer(json=costs))
+    assert cli.main(["auth", "claude-api"]) == 0, capsys.readouterr().err
+    world.on("GET", HOST, admin_report.PATH, Answer(json=report))
+    assert update().added == 3
+    assert {request.headers["x-api-key"] for request in world.requests} == {f"{KEY}-pasted"}
 
 
 def test_the_settings_can_name_another_address_but_no_plain_one_elsewhere(world, report):

@@ -33,6 +33,7 @@ PROVIDER = "claude-api"
 BASE = "https://api.anthropic.com"
 PATH = "/v1/organizations/usage_report/messages"
 KEYS = ("ANTHROPIC_ADMIN_API_KEY", "ANTHROPIC_ADMIN_KEY")
+KINDS = ("admin", "apikey")  # as the provider `claude-api` looks for it
 GROUPS = ("model", "service_tier", "context_window", "speed")
 SHORT_WINDOW = "0-200k"
 HOUR_MS = 3_600_000
@@ -100,12 +101,16 @@ def find_key(environ: Mapping[str, str], *, foreground: bool) -> Login:
     for name in KEYS:
         if token := environ.get(name, "").strip():
             return Login(token, f"${name}", is_ours=True)
-    document = vault.read(PROVIDER, "admin", foreground=foreground) or {}
-    token = document.get("access_token")
-    if not isinstance(token, str) or not token:
-        where = ", ".join([f"${name}" for name in KEYS] + [str(paths.credential_file(PROVIDER, "admin"))])
-        raise NotConfigured("no admin key of an Anthropic organisation was found", hint=f"looked in {where}")
-    return Login(token, str(paths.credential_file(PROVIDER, "admin")), is_ours=True, kind="admin")
+    for kind in KINDS:
+        document = vault.read(PROVIDER, kind, foreground=foreground) or {}
+        token = document.get("access_token")
+        if isinstance(token, str) and token:
+            return Login(token, str(paths.credential_file(PROVIDER, kind)), is_ours=True, kind=kind)
+    where = ", ".join([f"${name}" for name in KEYS] + [str(paths.credential_file(PROVIDER, kind)) for kind in KINDS])
+    raise NotConfigured(
+        "no admin key of an Anthropic organisation was found",
+        hint=f"`vibeusage auth {PROVIDER}` stores one; looked in {where}",
+    )
 
 
 def update(
