@@ -199,8 +199,8 @@ PROVIDER = Provider(
     name="OpenCode",
     hosts=("opencode.ai",),
     dashboard_url="https://opencode.ai/auth",
-    login_hint="log in to OpenCode Go with `opencode auth login`, or set OPENCODE_API_KEY; for Zen: "
-    "`vibeusage auth opencode --kind session`",
+    login_hint="log in to OpenCode Go with `opencode auth login`, set OPENCODE_API_KEY, or store a key: "
+    "`vibeusage auth opencode` (of Zen a cookie: `--kind session`)",
     strategies=(
         Func(
             name="go",
