@@ -28,11 +28,11 @@ def read(text: str, file: str) -> Declaration:
         raise ConfigError(f"{file} is not TOML: {clean(str(exc), 120)}", hint=f"correct {file}") from exc
     for where, problem, fix in _mistakes(document):
         raise ConfigError(f"{file}: {where} {problem}", hint=fix)
-    return _converted(document)
+    return converted(document)
 
 
-def _converted(document: dict[str, Any]) -> Declaration:
-    """A single [[overage]] may be written as [overage]."""
+def converted(document: dict[str, Any]) -> Declaration:
+    """A single [[overage]] may be written as [overage]. Raises msgspec.ValidationError."""
     said = document.get("overage")
     return msgspec.convert({**document, "overage": [said]} if isinstance(said, dict) else document, Declaration)
 
@@ -40,7 +40,7 @@ def _converted(document: dict[str, Any]) -> Declaration:
 def _mistakes(document: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Where, what is wrong, and what to write."""
     yield from _in_table(Declaration, document, "")
-    declared = _converted(document)
+    declared = converted(document)
     yield from _in_whole(declared)
     yield from _in_requests(declared)
     for number, period in enumerate(declared.period, 1):

@@ -57,4 +57,4 @@ def _shipped(provider_id: str) -> Provider:
         return importlib.import_module(f"vibeusage.providers.{provider_id}").PROVIDER
     from vibeusage import declared
 
-    return declared.provider(provider_id, declared.read(path(provider_id)))
+    return declared.shipped(provider_id, path(provider_id))
