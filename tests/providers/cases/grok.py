@@ -8,7 +8,7 @@ from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, Usage, 
 
 TOKEN = "invented-grok-token"
 FILE = ".grok/auth.json"
-ENTRY = {"key": TOKEN, "refresh_token": "invented-refresh", "user_id": "u-1", "expires_at": "2026-09-20T00:00:00.000Z"}
+ENTRY = {"key": TOKEN, "refresh_token": "invented-refresh", "user_id": "u-1", "expires_at": "2099-09-20T00:00:00.000Z"}
 LOGIN = {FILE: {"xai::api_key": {"key": "xai-invented"}, "https://auth.x.ai::client": ENTRY}}
 ENV = {"GROK_OAUTH_TOKEN": TOKEN}
 WEEK = {"start": "2026-09-08T00:00:00Z", "end": "2026-09-15T00:00:00Z"}
