@@ -49,7 +49,7 @@ from vibeusage.records.price_table import Price, Rates, Table
 from vibeusage.records.pricing import Prices
 from vibeusage.records.readers.claude_code import READERS
 from vibeusage.records.readers.spec import Places
-from vibeusage.records.store import RollupRow
+from vibeusage.records.rollup import RollupRow
 from vibeusage.records.tally import Pricer
 from vibeusage.settings import Pricing
 

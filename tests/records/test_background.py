@@ -13,7 +13,7 @@ from records.growing import grow
 from vibeusage import cache, cli, config, providers, table
 from vibeusage.config import Config
 from vibeusage.errors import StorageError
-from vibeusage.records import background, prepared, readers, store, sync
+from vibeusage.records import background, database, prepared, readers, store, sync
 from vibeusage.records.store import NAME
 from vibeusage.refresh import refresh
 from vibeusage.settings import RecordOptions
@@ -110,7 +110,7 @@ def test_a_sync_of_some_leaves_the_others_due(tree):
 def test_a_locked_store_costs_neither_the_rows_nor_the_next_look(tree, cache_dir, data_dir, monkeypatch):
     background.run_if_due(Config(), NOW)
     grow(tree, "2")
-    monkeypatch.setattr(store, "BUSY_S", 0)
+    monkeypatch.setattr(database, "BUSY_S", 0)
     with sqlite3.connect(data_dir / NAME, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StorageError, match="in use"):

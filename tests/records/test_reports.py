@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibeusage.records import admin_report, blocks, days, heatmap, pricing, reports, store
+from vibeusage.records.call_rows import Record
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.reports import ALL, Query, Spent, Unpriced
 from vibeusage.records.tally import APART, Pricer, dollars
@@ -394,7 +395,7 @@ def test_a_filter_has_one_total_in_every_report_with_and_without_a_limit(
         assert (one.total, one.unpriced, one.left_out) == (found[0].total, found[0].unpriced, found[0].left_out)
 
 
-def _is_taken(query: Query, one: store.Record) -> bool:
+def _is_taken(query: Query, one: Record) -> bool:
     is_day = (query.since or date.min) <= days.of(one.call.ts, query.zone) <= (query.until or date.max)
     is_counted = one.provider in query.providers if query.providers else one.provider not in APART
     return is_day and is_counted and query.takes(one.call)

@@ -13,9 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vibeusage.errors import StorageError
-from vibeusage.records import disk, merge, rollup, schema, store
+from vibeusage.records import database, disk, merge, rollup, schema, store
+from vibeusage.records.call_rows import Record
+from vibeusage.records.database import Damaged
 from vibeusage.records.readers.spec import Call
-from vibeusage.records.store import Changed, Record, RollupRow, SourceFile
+from vibeusage.records.rollup import RollupRow
+from vibeusage.records.source_files import SourceFile
+from vibeusage.records.store import Changed
 
 T = 1_750_000_500_000  # 2025-06-15T15:15:00Z, the start of a quarter
 QUARTER = schema.QUARTER_MS
@@ -458,7 +462,7 @@ def test_g6_a_newer_schema_is_refused_and_left_alone(tmp_path):
     for readonly in (False, True):
         with pytest.raises(StorageError, match="newer vibeusage") as caught:
             store.open(path, readonly=readonly)
-        assert not isinstance(caught.value, store.Damaged)
+        assert not isinstance(caught.value, Damaged)
     assert path.read_bytes() == before
     assert list(tmp_path.glob("usage.db*")) == [path]
 
@@ -521,12 +525,12 @@ def test_g6_a_step_that_fails_is_taken_back_whole(tmp_path, monkeypatch):
 
 
 def test_g2_a_busy_store_is_said_to_be_busy_and_stays(db, monkeypatch):
-    monkeypatch.setattr(store, "BUSY_S", 0.05)
+    monkeypatch.setattr(database, "BUSY_S", 0.05)
     db.put("claude", [call("1")], machine="here")
     with store.open(db.path) as other, db.transaction():
         with pytest.raises(StorageError, match="in use by another program") as caught:
             other.put("claude", [call("2")], machine="here")
-        assert not isinstance(caught.value, store.Damaged)
+        assert not isinstance(caught.value, Damaged)
     assert len(stored(db)) == 1
 
 
@@ -535,7 +539,7 @@ def test_g2_a_busy_store_is_said_to_be_busy_and_stays(db, monkeypatch):
 def test_what_is_no_database_is_damaged(tmp_path, content, readonly):
     path = tmp_path / "usage.db"
     path.mkdir() if content is None else path.write_bytes(content)
-    with pytest.raises(store.Damaged, match=r"usage\.db is damaged"):
+    with pytest.raises(Damaged, match=r"usage\.db is damaged"):
         store.open(path, readonly=readonly)
 
 
@@ -546,5 +550,5 @@ def test_a_check_finds_pages_that_do_not_fit(db):
     data = bytearray(db.path.read_bytes())
     data[8192:16384] = b"\xa5" * 8192
     db.path.write_bytes(data)
-    with store.open(db.path) as again, pytest.raises(store.Damaged):
+    with store.open(db.path) as again, pytest.raises(Damaged):
         again.check()

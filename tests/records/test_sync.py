@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from vibeusage.errors import StorageError
-from vibeusage.records import logfiles, store, sync
+from vibeusage.records import database, logfiles, store, sync
 from vibeusage.records.readers.spec import Call, Database, Document, Lines, Places, Reader, Source
 from vibeusage.records.store import Store
 from vibeusage.records.sync import FileError, ProviderSync
@@ -422,7 +422,7 @@ def test_a_file_that_cannot_be_opened_is_tried_again(logs, db, synced, monkeypat
 
 
 def test_a_store_that_cannot_be_written_is_no_file_s_fault(logs, db, synced, monkeypatch):
-    monkeypatch.setattr(store, "BUSY_S", 0.05)
+    monkeypatch.setattr(database, "BUSY_S", 0.05)
     written(logs / "a.jsonl", line("1"))
     with store.open(db.path) as other, other.transaction():
         db._db.execute("PRAGMA busy_timeout = 50")

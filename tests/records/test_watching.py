@@ -16,7 +16,7 @@ from records.growing import grow, log_of, move_aside
 from vibeusage import cli, files, paths, table
 from vibeusage.config import Config
 from vibeusage.errors import ConfigError
-from vibeusage.records import store, sync, watching
+from vibeusage.records import database, store, sync, watching
 from vibeusage.records.sync import SyncResult
 from vibeusage.records.watching import Chosen, Watching
 from vibeusage.settings import RecordOptions
@@ -143,7 +143,7 @@ def test_each_provider_is_looked_at_by_its_interval_too(tree, heard, config_dir)
 
 
 def test_a_busy_store_is_told_once_and_read_when_it_is_free(watcher, heard, tree, monkeypatch):
-    monkeypatch.setattr(store, "BUSY_S", 0)
+    monkeypatch.setattr(database, "BUSY_S", 0)
     grow(tree, "2")
     watcher.note({(MODIFIED, str(log_of(tree)))}, 100.0)
     with sqlite3.connect(paths.data_dir() / store.NAME, isolation_level=None) as other:

@@ -19,10 +19,11 @@ import msgspec
 from vibeusage import cache, config, files, paths
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.records import background, days, import_databases, import_documents, readers, store, sync
+from vibeusage.records.call_rows import Record
 from vibeusage.records.import_items import Found, Item, Where
 from vibeusage.records.readers.spec import FACTS
 from vibeusage.records.readers.values import FIRST_MS
-from vibeusage.records.store import Record, Store
+from vibeusage.records.store import Store
 from vibeusage.toml_edit import split_key
 
 WAIT_S = 10.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vibeusage.records.readers.spec import Database, Reader, Source
-from vibeusage.records.store import SourceFile
+from vibeusage.records.source_files import SourceFile
 
 BLOCK = 4 << 20
 LINE_MOST = 32 << 20  # a reader takes a copy of a line: two of these have to stay far below 120 MB

@@ -18,10 +18,12 @@ import msgspec
 
 from vibeusage import files, paths
 from vibeusage.records import damage, logfiles, merge, store
+from vibeusage.records.database import Damaged
 from vibeusage.records.logfiles import ChangedMeanwhile, Seen
 from vibeusage.records.readers.spec import Call, Database, Document, Lines, Places, Reader, Source
 from vibeusage.records.readers.values import FIRST_MS
-from vibeusage.records.store import Damaged, SourceFile, Store
+from vibeusage.records.source_files import SourceFile
+from vibeusage.records.store import Store
 
 LOCK = "records.lock"
 BATCH = 20_000

@@ -12,11 +12,12 @@ import msgspec
 
 from vibeusage.models import Instant
 from vibeusage.records import matching, pricing, readers
+from vibeusage.records.call_rows import Record
 from vibeusage.records.pricing import Cost, Prices, Rates
 from vibeusage.records.readers.spec import FACTS
 from vibeusage.records.rollup import Only, RollupRow
 from vibeusage.records.schema import QUARTER_MS
-from vibeusage.records.store import Record, Store
+from vibeusage.records.store import Store
 from vibeusage.settings import Pricing
 
 DAY_MS = pricing.DAY_MS

@@ -1,0 +1,77 @@
+"""A call as a row of usage.db, and back."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from vibeusage.records.database import kept
+from vibeusage.records.readers.spec import Call
+from vibeusage.records.schema import prompt_class
+
+_TEXTS = (
+    *("session_id", "message_type", "model", "model_provider", "folder", "git_branch"),
+    *("provider_version", "machine_name", "speed"),
+)
+_COLUMNS = (
+    *("provider", "message_uuid", "timestamp", *_TEXTS, "input_tokens", "output_tokens", "cache_creation_tokens"),
+    *("cache_creation_1h", "cache_read_tokens", "prompt_class", "web_searches", "logged_cost", "rank", "ord"),
+    *("complete", "notes", "metadata"),
+)
+_KEPT = ("provider", "message_uuid", "machine_name")  # what an update leaves alone
+UPSERT = f"""INSERT INTO usage_records ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
+    ON CONFLICT (provider, message_uuid) DO UPDATE SET
+    {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT)}"""  # noqa: S608
+SELECT = f"SELECT {', '.join(_COLUMNS)} FROM usage_records"  # noqa: S608
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A stored call, whose it is and where it was first read."""
+
+    provider: str
+    machine: str
+    call: Call
+
+
+def of_call(provider: str, call: Call, machine: str, id: Callable[[str], int]) -> tuple:
+    """Its row; `id` is that of a text."""
+    texts = (call.session, call.kind, call.model, call.served_by, call.folder, call.branch, call.version)
+    return (
+        *(provider, kept(call.uuid), call.ts, *map(id, (*texts, machine, call.speed))),
+        *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
+        *(prompt_class(call.prompt), call.searches, call.cost, call.rank, call.order),
+        call.complete,
+        " ".join(call.notes) or None,
+        msgspec.json.encode(call.data).decode() if call.data else None,
+    )
+
+
+def of_row(row: tuple, names: Mapping[int, str]) -> Record:
+    provider, uuid, ts, *rest = row
+    texts = [names[id] for id in rest[:9]]
+    session, kind, model, served_by, folder, branch, version, machine, speed = texts
+    fresh, output, write, write_1h, read, _, searches, cost, rank, order, complete, notes, data = rest[9:]
+    call = Call(
+        uuid=uuid,
+        ts=ts,
+        session=session,
+        model=model,
+        folder=folder,
+        branch=branch,
+        version=version,
+        input=fresh,
+        output=output,
+        write=write,
+        write_1h=write_1h,
+        read=read,
+        rank=rank,
+        order=order,
+        complete=bool(complete),
+        kind=kind,
+        served_by=served_by,
+        speed=speed,
+        searches=searches,
+        cost=cost,
+        notes=tuple(notes.split(" ")) if notes else (),
+        data=msgspec.json.decode(data) if data else None,
+    )
+    return Record(provider, machine, call)
