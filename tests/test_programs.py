@@ -3,10 +3,9 @@
 import asyncio
 import contextlib
 import os
-import time
-from pathlib import Path
 
 import pytest
+from e2e.waiting import is_gone, wait_until
 
 from vibeusage import programs
 from vibeusage.errors import NotConfigured, ShapeError, Unavailable
@@ -141,24 +140,14 @@ def test_no_end_of_a_terminal_stays_open(program):
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
-def _gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
 @BOTH_WAYS
 def test_a_program_that_hangs_is_ended_with_its_helpers_that_hold_its_output(how, program, tmp_path):
     pids = f"sleep 300 & echo $! >{tmp_path}/helper\necho $$ >{tmp_path}/main"
     environ = program(f"trap '' TERM HUP\n{pids}\nwait\nsleep 300")
     with pytest.raises(TimeoutError):
         run(environ, within=1.0, how=how)
-    end = time.monotonic() + 5
     pids = [int((tmp_path / name).read_text()) for name in ("main", "helper")]
-    while not all(map(_gone, pids)) and time.monotonic() < end:
-        time.sleep(0.05)
-    assert all(map(_gone, pids))
+    wait_until(lambda: all(map(is_gone, pids)))
 
 
 def talk(environ, lines, is_done):

@@ -9,10 +9,9 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-from e2e.waiting import wait_until
+from e2e.waiting import is_gone, wait_until
 from providers.case import AT, ROOT, fixture
 from vendors import Answer, World
 
@@ -203,14 +202,7 @@ def test_a_kiro_cli_that_hangs_is_ended_with_all_it_started_on_pipe_and_terminal
     assert (said.error.category, str(said.error)) == ("network", "Kiro took longer than 1 s")
     pids = [int(pid) for pid in (home / "pids").read_text().split()]
     assert len(pids) == 4
-    wait_until(lambda: all(_gone(pid) for pid in pids))
-
-
-def _gone(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
+    wait_until(lambda: all(is_gone(pid) for pid in pids))
 
 
 def test_without_kiro_cli_and_login_there_is_nothing_to_ask(home):
