@@ -25,10 +25,11 @@ ROWS = [
     ],
     [
         *("accounts", "fetch", "idle", "refresh", "demo", "samples", "timers", "job"),
-        *("diagnosis", "faults", "findings", "mask"),
+        *("diagnosis", "faults", "findings", "found", "mask", "provider_states", "switching"),
     ],
-    ["render", "terminal", "cli", "__main__"],
+    ["render", "terminal", "cli", "dashboard", "overview", "__main__"],
 ]
+FOLDERS = ("cli", "dashboard", "providers", "declared", "records.readers")
 # what a provider is, and where its logins are, is data of row 3 that row 2 reads
 ALLOWED = {(name, "providers.spec") for name in ("context", "credentials", "oauth", "health", "fetch")}
 FREE = {"sys", "os", "time", "_thread", "select", "_json", "unicodedata", "binascii"}
@@ -54,7 +55,7 @@ def imported(tree, *, top_only=False):
 
 
 def row_of(name):
-    name = next((top for top in ("cli", "providers", "declared", "records.readers") if name.startswith(top)), name)
+    name = next((top for top in FOLDERS if name.startswith(top)), name)
     name = "refresh" if name.startswith("records.") and not any(name in names for names in ROWS) else name
     return next((row for row, names in enumerate(ROWS) if name in names), None)
 

@@ -21,8 +21,7 @@ import trustme
 from e2e.waiting import wait_until
 from providers.case import AT, fixture
 
-from vibeusage import accounts, config, credentials, fetch, http, keystore
-from vibeusage.cli import found
+from vibeusage import accounts, config, credentials, fetch, found, http, keystore
 from vibeusage.models import PeriodType, ProviderIdentity, UsagePeriod
 from vibeusage.providers import antigravity, antigravity_local, antigravity_login, antigravity_processes
 from vibeusage.providers.antigravity_quota import NOBODY, Person, parse_models, parse_status, parse_summary

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from vibeusage import accounts, config, oauth, providers, toml_edit
-from vibeusage.cli import found, secrets_in, trial
-from vibeusage.cli.found import TEXT_LIMIT
+from vibeusage import accounts, config, found, oauth, providers, toml_edit
+from vibeusage.cli import secrets_in, trial
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, ConfigError, NotConfigured, VibeusageError
 from vibeusage.escape import clean
+from vibeusage.found import TEXT_LIMIT
 from vibeusage.providers.spec import DeviceFlow, Secret
 
 USAGE = (

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, cache, config, providers, schema, toml_edit
+from vibeusage import accounts, cache, config, providers, schema, switching, toml_edit
 from vibeusage.cli import providers_check
-from vibeusage.cli.providers_state import Row, gathered
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
+from vibeusage.provider_states import Row, gathered
 from vibeusage.settings import ProviderOptions
 from vibeusage.terminal import plain
 
@@ -116,21 +116,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
 
 
 def _switch(name: str, *, on: bool) -> int:
-    """Also where `enabled_providers` names only some."""
-    provider_id = accounts.provider_of(name)
-    settings = config.load()
-    only = settings.enabled_providers
-    if on and only is not None and not {name, provider_id} & {*only}:
-        config.set_value("enabled_providers", toml_edit.literal([*only, name]))
-    key = toml_edit.dotted(("providers", name, "enabled"))
-    is_off = not settings.providers.get(name, ProviderOptions()).enabled
-    if on and providers.load(provider_id).is_opt_in:
-        config.set_value(key, "true")
-    elif on and is_off:
-        config.reset(key)
-    elif not on and not is_off:
-        config.set_value(key, "false")
-    cache.compile_line()
+    switching.switch(name, on=on)
     print(f"{name} is {'on' if on else 'off: it is neither asked nor shown; its numbers and records stay'}")
     return 0
 
@@ -144,13 +130,7 @@ def _configure(name: str, changes: list[str]) -> int:
     if wrong := next((key for key, equals, _ in parted if not equals), None):
         word = clean(wrong, 60)
         raise ConfigError(f"{word!r} has no value", hint=f"{word}=VALUE sets it, {word}= takes it back")
-    for key, _, value in parted:
-        path = toml_edit.dotted(("providers", name, *key.split(".")))
-        if value:
-            config.set_value(path, value)
-        else:
-            config.reset(path)
-    cache.compile_line()
+    switching.configure(name, {key: value for key, _, value in parted})
     return 0
 
 

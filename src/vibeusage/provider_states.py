@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, cache, credentials, gate, pace, providers
-from vibeusage.cli import found
+from vibeusage import accounts, cache, credentials, found, gate, pace, providers
 from vibeusage.config import Config
 from vibeusage.context import Context
 from vibeusage.errors import NotConfigured, RateLimited, StorageError
