@@ -9,14 +9,14 @@ import contextlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, cache, config, gate, health, providers, render, shown, terminal
+from vibeusage import accounts, cache, config, gate, overview, providers, render, terminal
 from vibeusage.errors import ConfigError, NotConfigured
 from vibeusage.fetch import no_login, places
-from vibeusage.models import AggregatedResult, FetchError, FetchOutcome, UsageSnapshot
+from vibeusage.models import AggregatedResult, FetchError, FetchOutcome
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,18 +33,10 @@ def run(args: argparse.Namespace) -> int:
     settings = accounts.in_force(config.load(), os.environ)
     outcomes = _refreshed(args, settings)
     now = datetime.now(UTC)
-    gates = gate.load()
-    chosen = _chosen(args.provider, outcomes, settings, now)
-    if not args.provider:
-        chosen = shown.in_order({**dict.fromkeys(_failing(gates, settings, now)), **chosen}, settings)
-    errors = _errors(chosen, outcomes, gates, settings, now, named=bool(args.provider))
-    if args.json and not chosen:
-        errors = _no_logins(settings, now)
-    result = AggregatedResult(
-        fetched_at=now,
-        providers={name: _with_status(snapshot) for name, snapshot in chosen.items() if snapshot},
-        errors=errors,
-    )
+    known = overview.known(args.provider, settings, now, outcomes=outcomes)
+    errors = known.errors if known.snapshots or not args.json else _no_logins(settings, now)
+    numbers = {name: snapshot for name, snapshot in known.snapshots.items() if snapshot}
+    result = AggregatedResult(fetched_at=now, providers=numbers, errors=errors)
     if args.json:
         _print_json(result, args.provider)
         return exit_code(result)
@@ -56,16 +48,7 @@ def run(args: argparse.Namespace) -> int:
         stale_after_s=settings.fetch.stale_after_s,
         no_color=args.no_color,
     )
-    entries = [
-        render.Entry(
-            id=name,
-            name=_name(name),
-            snapshot=result.providers.get(name),
-            error=None if args.quiet else errors.get(name),
-            attempts=gates[name].attempts if name in gates else (),
-        )
-        for name in chosen
-    ]
+    entries = overview.entries(known, quiet=args.quiet)
     print(render.usage(entries, style, now, verbose=args.verbose))
     return exit_code(result)
 
@@ -139,85 +122,6 @@ def _is_only_seen(name: str, settings: config.Config) -> bool:
     except ConfigError:
         return name in cache.snapshots_with_observations(int(now.timestamp()))
     return False
-
-
-def _chosen(
-    wanted: list[str], outcomes: Mapping[str, FetchOutcome], settings: config.Config, now: datetime
-) -> dict[str, UsageSnapshot | None]:
-    """The accounts to show, those wanted in their order; None for one that was asked and has no numbers.
-
-    Raises ConfigError for a name that nobody knows.
-    """
-    known = cache.snapshots_with_observations(int(now.timestamp()))
-    for name, outcome in outcomes.items():
-        if outcome.snapshot and outcome.is_fresh and outcome.error:  # a disk that took nothing
-            known[name] = outcome.snapshot
-    if not wanted:
-        asked = [name for name, outcome in outcomes.items() if outcome.error and not _has_no_login(outcome.error)]
-        return {**dict.fromkeys(asked), **known}
-    chosen: dict[str, UsageSnapshot | None] = {}
-    for name in wanted:
-        mine = {account: known[account] for account in known if _is_meant(account, name, settings)}
-        if not mine:
-            accounts.provider_of(name)
-        chosen.update(mine or {name: None})
-    return chosen
-
-
-def _is_meant(account: str, name: str, settings: config.Config) -> bool:
-    """A provider means all its accounts but those that are off; an account means itself."""
-    is_on = settings.providers.get(account, config.ProviderOptions()).enabled
-    return account == name or (is_on and account.partition("@")[0] == name)
-
-
-def _failing(gates: Mapping[str, gate.Gate], settings: config.Config, now: datetime) -> list[str]:
-    """The accounts without numbers whose last round failed, which it is not time to try again."""
-    around = accounts.Surroundings(os.environ, now, foreground=False)
-    ids = [ctx.id for ctx in accounts.chosen((), settings, around)]
-    failed = {name for name, known in gates.items() if known.error and not _has_no_login(known.error)}
-    return [name for name in ids if name in failed and cache.load_snapshot(name) is None]
-
-
-def _errors(
-    chosen: Mapping[str, UsageSnapshot | None],
-    outcomes: Mapping[str, FetchOutcome],
-    gates: Mapping[str, gate.Gate],
-    settings: config.Config,
-    now: datetime,
-    *,
-    named: bool,
-) -> dict[str, FetchError]:
-    """Why numbers are missing or not newer, until they are; "no login" is nobody's error unless it was named."""
-    stale_after = timedelta(seconds=settings.fetch.stale_after_s)
-    errors = {}
-    for name, snapshot in chosen.items():
-        outcome, known = outcomes.get(name), gates.get(name)
-        error = outcome.error if outcome else known.error if known else None
-        if error is None or (_has_no_login(error) and (snapshot or not named)):
-            continue
-        failed_at = known.asked_at if known else None
-        if outcome or snapshot is None or snapshot.is_stale(now, stale_after) or _is_before(snapshot, failed_at):
-            errors[name] = error
-    return errors
-
-
-def _has_no_login(error: FetchError) -> bool:
-    return error.category == NotConfigured.category
-
-
-def _is_before(snapshot: UsageSnapshot, failed_at: datetime | None) -> bool:
-    """Whether the numbers are from before the round that failed; what a status line told since needs no excuse."""
-    return failed_at is not None and snapshot.observed_at < failed_at
-
-
-def _with_status(snapshot: UsageSnapshot) -> UsageSnapshot:
-    """With what the status page said last, if it was asked."""
-    return msgspec.structs.replace(snapshot, status=snapshot.status or health.read(snapshot.provider))
-
-
-def _name(account: str) -> str:
-    provider_id = account.partition("@")[0]
-    return providers.load(provider_id).name if provider_id in providers.ids() else provider_id
 
 
 def _print_json(result: AggregatedResult, wanted: list[str]) -> None:
