@@ -215,6 +215,7 @@ def test_g2_a_writer_beside_us_is_waited_for_and_then_told(filled):
     assert everything(filled) == before
     assert {each.name for each in filled.parent.iterdir()} - {"usage.db-wal", "usage.db-shm"} == {
         "records.lock",
+        "records.synced",
         "usage.db",
     }
     assert ran(child())["result"]["providers"][0]["added"] == 1

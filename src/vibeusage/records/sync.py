@@ -92,18 +92,22 @@ def run(
                 if full:
                     opened.check()
                 result = sync(readers, places, opened, providers=providers, full=full, **options)
-                return _ended(path, opened, result)
+                return _ended(opened, _carried(path, opened, result))
         except Damaged:
             damage.move_aside(path, datetime.now(UTC))
         with store.open(path) as opened:
             result = sync(readers, places, opened, **options)
-            return _ended(path, opened, result)
+            return _ended(opened, _carried(path, opened, result))
 
 
-def _ended(path: Path, opened: Store, result: SyncResult) -> SyncResult:
+def _carried(path: Path, opened: Store, result: SyncResult) -> SyncResult:
     for aside in damage.pending(path):
         kept, carried = damage.carry_over(aside, opened)
         result = msgspec.structs.replace(result, moved=str(kept), carried=result.carried + carried)
+    return result
+
+
+def _ended(opened: Store, result: SyncResult) -> SyncResult:
     if result.carried or any(each.added for each in result.providers):
         from vibeusage.records import price_history  # most syncs find nothing new
 
