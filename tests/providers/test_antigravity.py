@@ -22,6 +22,7 @@ from e2e.waiting import wait_until
 from providers.case import AT, fixture
 
 from vibeusage import accounts, config, credentials, fetch, found, http, keystore
+from vibeusage.document import limits
 from vibeusage.models import PeriodType, ProviderIdentity, UsagePeriod
 from vibeusage.providers import antigravity, antigravity_local, antigravity_login, antigravity_processes
 from vibeusage.providers.antigravity_quota import NOBODY, Person, parse_models, parse_status, parse_summary
@@ -231,6 +232,24 @@ def test_a_running_antigravity_is_asked_with_the_token_of_its_command_line(start
     assert asked(log) == [(method, TOKEN, "1") for method in (PROBE, SUMMARY, STATUS)]
 
 
+def test_all_that_is_kept_and_shown_of_it_is_the_numbers(started, home, tmp_path, vibeusage):
+    started(GOOD)
+    done = vibeusage("refresh", "antigravity", env={"PATH": "/nowhere"})
+    shown = vibeusage("usage", "antigravity", "--json", env={"PATH": "/nowhere"})
+    assert (done.returncode, shown.returncode) == (0, 0)
+    periods = json.loads(shown.stdout)["periods"]
+    assert {one["name"]: one["utilization"] for one in periods} == {one.name: one.utilization for one in FOUR}
+    ours = [path for folder in ("cache", "config", "data") for path in (tmp_path / folder).rglob("*") if path.is_file()]
+    assert [path for path in ours if TOKEN.encode() in path.read_bytes()] == []
+    assert ours
+    assert TOKEN.encode() not in done.stdout + done.stderr + shown.stdout + shown.stderr
+
+
+def test_the_windows_are_called_as_in_the_document_of_agy():
+    quota = {f"{pool}-{length}": {"remaining_fraction": 1} for pool in ("gemini", "3p") for length in ("5h", "weekly")}
+    assert list(limits({"quota": quota}, int(AT.timestamp()))[1]) == [period.name for period in FOUR]
+
+
 @pytest.mark.parametrize(
     ("place", "flags"),
     [
@@ -369,6 +388,7 @@ def test_a_port_that_nobody_of_ours_listens_on_gets_no_token(started, home, monk
 def test_without_proc_the_systems_own_tools_find_process_and_port(started, home, monkeypatch, require):
     monkeypatch.setattr(antigravity_processes, "sys", SimpleNamespace(platform="darwin"))
     monkeypatch.setattr(antigravity_processes, "PS", require("ps"))
+    monkeypatch.setattr(antigravity_processes, "PS_S", 30)
     monkeypatch.setattr(antigravity_processes, "LSOF", require("lsof"))
     token = f"{os.getpid()}-of-this-test-alone"  # processes of other tests are seen, too
     log = started(GOOD, token=token, place="Application Support/antigravity/language_server_macos_arm")
@@ -501,11 +521,17 @@ KEYRING = "the keyring entry of Antigravity"
 )
 def test_the_keyring_is_asked_where_a_person_waits(value, foreground, name, where, home, monkeypatch):
     seen = []
+    (home / ".gemini/antigravity-cli").mkdir(parents=True)
     monkeypatch.setattr(keystore, "of_another", lambda *asked: seen.append(asked[:2]) or value)
     around = surroundings(home)._replace(foreground=foreground)
     login = antigravity_login.in_keyring(accounts.one(name, config.load(), around))
     assert (login and (login.where, login.token)) == (where and (where, "ya29.invented-antigravity"))
     assert seen == ([("gemini", "antigravity")] if foreground and "@" not in name else [])
+
+
+def test_a_keyring_is_not_opened_for_those_who_never_had_agy(home, monkeypatch):
+    monkeypatch.setattr(keystore, "of_another", lambda *asked: pytest.fail("it was opened"))
+    assert antigravity_login.in_keyring(accounts.one("antigravity", config.load(), surroundings(home))) is None
 
 
 @pytest.mark.parametrize("place", [".config", "Library/Application Support"])

@@ -8,7 +8,6 @@ The cloud is asked at its `daily-` host only: the other one is reported to tell 
 out: trackers found them to be a leftover that nothing counts.
 """
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -37,7 +36,7 @@ LOGGED_OUT = re.compile(rb"sign(?:ed)?[ -]?(?:in|out)|log(?:ged)?[ -]?(?:in|out)
 
 def find_agy(ctx: Context) -> Login | None:
     """The program, which keeps its token to itself; None where it was never used, or the account is a named one."""
-    if ctx.name or not os.path.isdir(ctx.path(antigravity_login.AGY)):
+    if ctx.name or not antigravity_login.was_used(ctx):
         return None
     path = programs.find(ARGV[0], ctx.environ)
     return Login("", path, is_ours=False) if path else None

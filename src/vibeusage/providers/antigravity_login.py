@@ -31,9 +31,14 @@ DATABASES = tuple(
 STATE = "antigravityAuthStatus"
 
 
+def was_used(ctx: Context) -> bool:
+    """Whether agy has ever run here."""
+    return os.path.isdir(ctx.path(AGY))
+
+
 def in_keyring(ctx: Context) -> Login | None:
-    """The login of agy; not in the background, where nobody could answer a keyring's question."""
-    if ctx.name or not ctx.foreground:
+    """The login of agy; not in the background, where nobody could answer a keyring's question, nor where none is."""
+    if ctx.name or not ctx.foreground or not was_used(ctx):
         return None
     value = keystore.of_another("gemini", "antigravity", ctx.environ)
     return _login(_decoded(value or b""), "the keyring entry of Antigravity", ctx)
@@ -54,7 +59,7 @@ def _decoded(value: bytes) -> Any:
 def in_file(ctx: Context) -> Login | None:
     if ctx.name:
         return None
-    places = [*FILES, *([SHARED] if os.path.isdir(ctx.path(AGY)) else [])]
+    places = [*FILES, *([SHARED] if was_used(ctx) else [])]
     expired: AuthError | None = None
     for path in map(ctx.path, places):
         try:
