@@ -24,7 +24,7 @@ from vibeusage.config import Config, ProviderOptions
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.declared import answer, asking, check, form, pick
-from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured
+from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured, ShapeError
 from vibeusage.models import Balance, OverageUsage, PeriodType, ProviderIdentity, Usage, UsagePeriod
 from vibeusage.providers.spec import Stored
 
@@ -469,7 +469,10 @@ def test_a_number_may_lie_in_the_answer_of_another_request():
 
 
 class Played(Context):
-    """An account that is asked without a network: `answers` maps the end of an address to a document or a status."""
+    """An account that is asked without a network.
+
+    `answers` maps the end of an address to a document, a status, or a status and a body.
+    """
 
     def __init__(self, found, answers, environ):
         super().__init__(
@@ -489,9 +492,9 @@ class Played(Context):
         self.sent.append(end)
         self.headers = headers
         said = self.answers[end]
-        if isinstance(said, int):
-            return http.Answer(said, httpx.Headers(), b"", "api.acme.example")
-        return http.Answer(200, httpx.Headers(), json.dumps(said).encode(), "api.acme.example")
+        status, body = said if isinstance(said, tuple) else (said, b"") if isinstance(said, int) else (200, said)
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return http.Answer(status, httpx.Headers(), body, "api.acme.example")
 
 
 def ask(text, answers, environ=None, *, is_ours=True):
@@ -517,6 +520,32 @@ def test_where_every_request_fails_the_first_says_why():
         ask(text, {"/a": 403, "/b": 404})
     with pytest.raises(AuthError):
         ask(text, {"/a": {"left": 3}, "/b": 401})
+
+
+def test_another_status_may_say_that_the_key_is_wrong_but_a_page_says_nothing_of_it():
+    said = START + 'refused = [403]\nhints = { 403 = "take another key" }\n' + BALANCE
+    with pytest.raises(AuthError) as wrong:
+        ask(said, {"/usage": (403, b'{"error": "no"}')})
+    assert wrong.value.hint == "take another key"
+    with pytest.raises(Forbidden, match="bot") as blocked:
+        ask(said, {"/usage": (403, b"<html>")})
+    assert "another key" not in blocked.value.hint
+
+
+def test_a_request_that_may_fail_may_be_refused_in_another_way_than_401():
+    text = requests('url = "/a"', 'url = "/b"\noptional = true') + BALANCE
+    said = text.replace("[[request]]", "refused = [403]\n[[request]]", 1)
+    assert ask(said, {"/a": {"left": 3}, "/b": 403})[0] == Usage(balance=Balance(Decimal(3)))
+    with pytest.raises(AuthError):
+        ask(said, {"/a": 403, "/b": {}})
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[", b'{"left": 1}' + b" " * (1 << 20)])
+def test_a_body_that_is_no_document_is_refused_and_costs_nothing_where_it_may_fail(body):
+    with pytest.raises((ValueError, ShapeError)):
+        ask(START + BALANCE, {"/usage": (200, body)})
+    text = requests('url = "/a"', 'url = "/b"\noptional = true') + BALANCE
+    assert ask(text, {"/a": {"left": 3}, "/b": (200, body)})[0] == Usage(balance=Balance(Decimal(3)))
 
 
 def test_a_name_of_a_resource_is_taken_and_a_known_one_has_to_be_among_them():

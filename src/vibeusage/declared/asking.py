@@ -90,12 +90,13 @@ async def _said(
         said = await ctx.send(request.method, url, sent, body)
         if said.status != 401 or way == ways[-1]:
             break
-    hint = declared.hints.get(str(said.status), "")
+    is_page = said.body.lstrip()[:1] == b"<"  # of what stands before the API, so it says nothing of the key
+    hint = "" if is_page else declared.hints.get(str(said.status), "")
     if said.status == 402:
         raise Forbidden(f"{said.host} answered 402: no credit is left", hint=hint or f"see {declared.dashboard or url}")
     if hint and said.status == 404:
         raise Forbidden(f"{said.host} answered 404", hint=hint)
-    if said.status in declared.refused and said.body.lstrip()[:1] != b"<":  # a page is of what stands before the API
+    if said.status in declared.refused and not (is_page or request.optional):
         raise AuthError(f"{said.host} refused the key", hint=hint)
     try:
         return http.check(said, ctx.now)
