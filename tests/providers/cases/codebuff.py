@@ -64,6 +64,6 @@ CASES = (
     ),
     Case("nothing that is known", asked({"rate": 5}), error=("parse", "usage | used"), environ=ENV),
     Case("it has moved", asked(Answer(status=404)), error=("authorization", "answered 404"), environ=ENV),
-    Case("a key that is none", asked(Answer(status=403)), error=("authorization", "usage"), environ=ENV),
+    Case("a key that is none", asked(Answer(status=403)), error=("authentication", "refused"), environ=ENV),
     Case("key refused", asked(Answer(status=401)), error=("authentication", "refused"), environ=ENV),
 )
