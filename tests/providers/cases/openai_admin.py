@@ -53,6 +53,6 @@ CASES = (
     Case("more than one page", asked({"data": [], "has_more": True}, None), error=("parse", "has_more"), environ=ENV),
     Case("no days at all", asked({"object": "page"}, Answer(status=404)), error=("parse", "amount.value"), environ=ENV),
     Case("two currencies", asked(TWO), error=("parse", "EUR and USD"), environ=ENV),
-    Case("not an admin's key", asked(Answer(status=403), None), error=("authorization", "usage"), environ=ENV),
+    Case("not an admin's key", asked(Answer(status=403), None), error=("authentication", "refused"), environ=ENV),
     Case("key refused", asked(Answer(status=401), None), error=("authentication", "refused"), environ=ENV),
 )
