@@ -56,6 +56,6 @@ CASES = (
         error=("parse", "usage_percentage"),
         environ=ENV,
     ),
-    Case("a key for models", asked(Answer(status=403), None), error=("authorization", "usage"), environ=ENV),
+    Case("a key for models", asked(Answer(status=403), None), error=("authentication", "refused"), environ=ENV),
     Case("key refused", asked(Answer(status=401), None), error=("authentication", "refused"), environ=ENV),
 )
