@@ -57,6 +57,6 @@ CASES = (
     Case("no team", (), error=("not_configured", "id of the team"), environ={"XAI_MANAGEMENT_API_KEY": KEY}),
     Case("no id of a team", (), error=("configuration", "look like one"), environ={**ENV, "XAI_TEAM_ID": "a/b"}),
     Case("another's team", asked(Answer(status=404), None), error=("authorization", "answered 404"), environ=ENV),
-    Case("a key for models", asked(Answer(status=403), None), error=("authorization", "usage"), environ=ENV),
+    Case("a key for models", asked(Answer(status=403), None), error=("authentication", "refused"), environ=ENV),
     Case("key refused", asked(Answer(status=401), None), error=("authentication", "refused"), environ=ENV),
 )
