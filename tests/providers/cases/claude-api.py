@@ -48,6 +48,6 @@ CASES = (
     Case("their absence is an error", asked({"has_more": False}), error=("parse", "amount"), environ=ENV),
     Case("more than one page", asked({"data": [], "has_more": True}), error=("parse", "has_more"), environ=ENV),
     Case("a text for money", asked({"data": [{"results": [{"amount": "x"}]}]}), error=("parse", "amount"), environ=ENV),
-    Case("not an admin's key", asked(Answer(status=403)), error=("authorization", "usage"), environ=ENV),
+    Case("not an admin's key", asked(Answer(status=403)), error=("authentication", "refused"), environ=ENV),
     Case("key refused", asked(Answer(status=401)), error=("authentication", "refused"), environ=ENV),
 )
