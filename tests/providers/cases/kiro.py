@@ -17,7 +17,7 @@ US, ELSEWHERE = PROFILE.format("us-east-1"), PROFILE.format("eu-central-1")
 LOGIN = {
     "accessToken": TOKEN,
     "refreshToken": "invented",
-    "expiresAt": "2026-09-14T13:00:00.000Z",
+    "expiresAt": "2099-09-14T13:00:00.000Z",
     "authMethod": "social",
     "provider": "Google",
     "region": "us-east-1",
