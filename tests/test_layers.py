@@ -13,7 +13,8 @@ HOT = [
 ROWS = [
     ["errors", "models", "paths", *HOT],
     [
-        *("files", "toml_edit", "schema", "settings", "config", "gate", "generation", "cache", "merge", "shown", "http"),
+        *("files", "toml_edit", "schema", "settings", "config", "gate", "generation", "cache", "merge", "shown"),
+        *("http", "episodes", "hooks"),
         *("edits", "keystore", "vault"),
         *("context", "credentials", "oauth", "browsers", "cookies", "cookiejars", "databases", "health", "programs"),
     ],
@@ -24,10 +25,10 @@ ROWS = [
         *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
     ],
     [
-        *("accounts", "fetch", "idle", "refresh", "demo", "samples", "timers", "job"),
+        *("accounts", "fetch", "idle", "refresh", "alerts", "demo", "samples", "timers", "job"),
         *("diagnosis", "faults", "findings", "found", "mask", "provider_states", "switching"),
     ],
-    ["render", "terminal", "cli", "dashboard", "overview", "__main__"],
+    ["render", "terminal", "cli", "dashboard", "figures", "overview", "__main__"],
 ]
 FOLDERS = ("cli", "dashboard", "providers", "declared", "records.readers")
 # what a provider is, and where its logins are, is data of row 3 that row 2 reads

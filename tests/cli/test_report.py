@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from vibeusage import cli, terminal
 from vibeusage.cli import Parser, report, report_activity, report_csv, report_heatmap, report_table
-from vibeusage.cli.report_columns import amount
 from vibeusage.errors import ConfigError
 from vibeusage.escape import width
+from vibeusage.figures import amount
 from vibeusage.records import activity, blocks, days, heatmap, pricing, reports, store
 from vibeusage.records.activity import Fact
 from vibeusage.records.blocks import Live

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from vibeusage import pace
-from vibeusage.cli.report_columns import NOT_RECORDED, amount, money
+from vibeusage.cli.report_columns import NOT_RECORDED
 from vibeusage.cli.report_csv import harmless
 from vibeusage.escape import width
+from vibeusage.figures import amount, money
 from vibeusage.records.activity import Activity, Fact
 from vibeusage.terminal import Line, Style, cut, padded, painted, wrapped
 

@@ -5,10 +5,10 @@ Every string from outside passes `Style.text` here, at the boundary.
 
 from collections.abc import Callable
 from datetime import datetime, tzinfo
-from decimal import Decimal
 from typing import NamedTuple
 
 from vibeusage import pace
+from vibeusage.figures import amount, price
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Style
@@ -119,13 +119,6 @@ def _cost(row: Row, look: Look, short: bool) -> str:
     return "-" if row.block and row.block["is_gap"] else price(row, look.style)
 
 
-def price(row: Row, style: Style) -> str:
-    if row.cost is None:
-        return "unpriced"
-    least = ("≥" if not style.full.isascii() else ">=") if row.cost_state == "partial" else ""
-    return least + money(row.cost)
-
-
 def _share(row: Row, look: Look, short: bool) -> str:
     return "-" if row.cache_read_share is None else pace.percent(row.cache_read_share * 100)
 
@@ -161,19 +154,3 @@ COUNTS = [
     Column("Total tokens", _number("total_tokens"), goes=1),
     Column("Cost", _cost),
 ]
-
-
-def amount(number: int, *, short: bool) -> str:
-    """`1,234,567`, short `1.2M`."""
-    if not short or number < 1000:
-        return f"{number:,}"
-    for unit, size in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
-        if number >= size * 0.99995:
-            return f"{number / size:.1f}{unit}"
-    return str(number)
-
-
-def money(dollars: str) -> str:
-    """`$12.34`; what is above nothing never reads $0.00."""
-    exact = Decimal(dollars)
-    return "<$0.01" if 0 < exact < Decimal("0.005") else f"${exact:,.2f}"

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, tzinfo
 
-from vibeusage.cli.report_columns import amount, price
 from vibeusage.cli.report_table import head, notes
+from vibeusage.figures import amount, price
 from vibeusage.records import heatmap
 from vibeusage.records.reports import Report
 from vibeusage.terminal import Style, painted, wrapped

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import tzinfo
 
 from vibeusage import pace
-from vibeusage.cli.report_columns import NOT_RECORDED, Column, Look, amount, money, of_report, providers_of
+from vibeusage.cli.report_columns import NOT_RECORDED, Column, Look, of_report, providers_of
 from vibeusage.escape import width
+from vibeusage.figures import amount, money
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style, cut, painted, wrapped

@@ -1,0 +1,29 @@
+"""Counts and money of the records as a person reads them."""
+
+from decimal import Decimal
+
+from vibeusage.records.tally import Row
+from vibeusage.terminal import Style
+
+
+def amount(number: int, *, short: bool) -> str:
+    """`1,234,567`, short `1.2M`."""
+    if not short or number < 1000:
+        return f"{number:,}"
+    for unit, size in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        if number >= size * 0.99995:
+            return f"{number / size:.1f}{unit}"
+    return str(number)
+
+
+def money(dollars: str) -> str:
+    """`$12.34`; what is above nothing never reads $0.00."""
+    exact = Decimal(dollars)
+    return "<$0.01" if 0 < exact < Decimal("0.005") else f"${exact:,.2f}"
+
+
+def price(row: Row, style: Style) -> str:
+    if row.cost is None:
+        return "unpriced"
+    least = ("≥" if not style.full.isascii() else ">=") if row.cost_state == "partial" else ""
+    return least + money(row.cost)
