@@ -197,6 +197,22 @@ def started(tmp_path, home, certificate):
         process.wait()
 
 
+@pytest.fixture
+def agy(home, tmp_path):
+    """`agy(text)`: a program of that name on PATH that runs `text`, after an answer to --version."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (home / ".gemini/antigravity-cli").mkdir(parents=True)
+
+    def write(text, version="1.2.7"):
+        program = folder / "agy"
+        program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "agy {version}" && exit\n{text}\n')
+        program.chmod(0o755)
+        return {"PATH": f"{folder}:/usr/bin:/bin"}
+
+    return write
+
+
 def asked(log):
     """(method, token, protocol) of each request."""
     lines = [json.loads(line) for line in log.read_text().splitlines()[1:]]
@@ -292,6 +308,29 @@ def test_agy_alone_needs_no_token(started, home):
     log = started(GOOD, token="", place="bin/agy")
     assert told(ask(home)) == ("local", PRO, FOUR)
     assert asked(log)[0] == (PROBE, None, "1")
+
+
+def test_an_agy_that_wants_a_token_it_tells_nobody_is_asked_as_a_program(started, agy, home, tmp_path):
+    started(GOOD, token="", wants="its own", place="bin/agy")
+    assert told(ask(home)) == "agy runs and keeps its token to itself"
+    report = tmp_path / "report.json"
+    report.write_bytes(fixture("antigravity", "report.json"))
+    said = ask(home, **agy(f"cat {report}"))
+    assert told(said)[0] == "cli"
+    assert [(one.strategy, one.success) for one in said.attempts] == [("local", False), ("cli", True)]
+
+
+def test_what_is_another_users_is_not_seen(started, home, monkeypatch, require):
+    port = int(started(GOOD).read_text().split()[1])
+    ctx = accounts.one("antigravity", config.load(), surroundings(home))
+    assert port in {found for _, found in antigravity_processes._sockets()}
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        assert antigravity_processes.find(ctx) is None
+        assert port not in {found for _, found in antigravity_processes._sockets()}
+        patch.setattr(antigravity_processes, "sys", SimpleNamespace(platform="darwin"))
+        patch.setattr(antigravity_processes, "PS", require("ps"))
+        assert antigravity_processes.find(ctx) is None
 
 
 def test_a_refused_token_is_said_and_holds_nothing_up(started, home):
@@ -417,22 +456,6 @@ def test_no_repr_shows_a_token(started, home):
 
 
 # agy, the program
-
-
-@pytest.fixture
-def agy(home, tmp_path):
-    """`agy(text)`: a program of that name on PATH that runs `text`, after an answer to --version."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (home / ".gemini/antigravity-cli").mkdir(parents=True)
-
-    def write(text, version="1.2.7"):
-        program = folder / "agy"
-        program.write_text(f'#!/bin/sh\n[ "$1" = --version ] && echo "agy {version}" && exit\n{text}\n')
-        program.chmod(0o755)
-        return {"PATH": f"{folder}:/usr/bin:/bin"}
-
-    return write
 
 
 def test_agy_is_asked_for_its_report(agy, home, tmp_path):

@@ -13,7 +13,7 @@ import msgspec
 
 from vibeusage.context import Context
 from vibeusage.credentials import Login
-from vibeusage.errors import StrategyError, Unavailable
+from vibeusage.errors import NotConfigured, StrategyError, Unavailable
 from vibeusage.models import Usage
 from vibeusage.providers.antigravity_processes import Server, listening
 from vibeusage.providers.antigravity_quota import NOBODY, Person, parse_models, parse_status, parse_summary
@@ -86,6 +86,8 @@ async def _open(doors: Sequence[Door], client: "httpx.AsyncClient") -> list[Door
     known = [door for door, status in zip(doors, statuses, strict=True) if status == 200]
     others = [door for door, status in zip(doors, statuses, strict=True) if status not in (0, 401, 403)]
     if not known and not others:
+        if {401, 403} & {*statuses} and not any(door.token for door in doors):
+            raise NotConfigured("agy runs and keeps its token to itself", hint="agy itself is asked instead")
         if {401, 403} & {*statuses}:
             raise Unavailable("Antigravity runs and refuses the token of its own command line", hint=HINT)
         raise Unavailable("Antigravity runs and answers at none of its ports", hint=HINT)
