@@ -497,11 +497,14 @@ class Played(Context):
         return http.Answer(status, httpx.Headers(), body, "api.acme.example")
 
 
+KEY = "invented-key-of-nobody-that-is-longer-than-what-is-shown"
+
+
 def ask(text, answers, environ=None, *, is_ours=True):
     """What is read, and the account afterwards."""
     found = check.read(text, "acme.toml")
     played = Played(found, answers, environ or {})
-    login = Login("invented-key", "$ACME_API_KEY", is_ours=is_ours)
+    login = Login(KEY, "$ACME_API_KEY", is_ours=is_ours)
     return asyncio.run(asking.fetch(found, played, login)), played
 
 
@@ -590,6 +593,19 @@ def test_an_answer_may_have_to_hold_something_or_not_to():
         ask(text, {"/a": {"left": 0, "error": "not today"}})
     with pytest.raises(ValueError, match="left is not there"):
         ask(text, {"/a": {}})
+
+
+@pytest.mark.parametrize("otherwise", ["shape", "auth", "forbidden"])
+@pytest.mark.parametrize("before", ["", "Of this key nobody knows anything: "])
+def test_an_error_never_repeats_the_key_that_an_answer_repeats(otherwise, before):
+    guard = f'[[request.ok]]\npath = "error"\nthere = false\notherwise = "{otherwise}"\n'
+    with pytest.raises((ValueError, AuthError, Forbidden), match="error is a text with the key in it") as caught:
+        ask(requests('url = "/a"\n' + guard) + BALANCE, {"/a": {"error": f"{before}{KEY} is wrong"}})
+    assert KEY[:12] not in f"{caught.value}"
+    kinds = START + PERIOD + 'type_from = "kind"\ntypes = { "7d" = "weekly" }\n'
+    with pytest.raises(ValueError, match="is none of 7d") as caught:
+        ask(kinds.replace('type = "weekly"\n', ""), {"/usage": {"week": {"used": 5}, "kind": KEY}})
+    assert KEY[:16] not in f"{caught.value}"
 
 
 def test_the_ids_of_an_answer_may_have_to_be_those_that_are_known():

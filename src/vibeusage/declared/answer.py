@@ -17,6 +17,7 @@ from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, Usage, 
 from vibeusage.providers import fields
 
 TEXT_LIMIT = 160
+SHOWN = 12  # letters of a word that nobody expected: less than a secret has
 LONGEST_S = 366 * 86_400
 
 
@@ -209,7 +210,7 @@ def _type(rule: Period, part: Part) -> PeriodType:
     said = part.first(rule.type_from)
     kind = rule.types.get(str(said)) or rule.type
     if kind is None:
-        raise ValueError(f"{rule.type_from}: {str(said)[:40]!r} is none of {', '.join(rule.types)}")
+        raise ValueError(f"{rule.type_from}: {str(said)[:SHOWN]!r} is none of {', '.join(rule.types)}")
     return PeriodType(kind)
 
 

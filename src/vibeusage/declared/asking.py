@@ -68,7 +68,7 @@ async def _document(
         raise ShapeError(f"{ctx.display_name} sent more than 1 MiB")
     document = msgspec.json.decode(said)
     for guard in request.ok:
-        _check(guard, document, ctx, known)
+        _check(guard, document, ctx, login, known)
     return document
 
 
@@ -275,10 +275,12 @@ def _taken(
     return {name: values[0]}
 
 
-def _check(guard: Guard, document: Any, ctx: Context, known: Mapping[str, str]) -> None:
+def _check(guard: Guard, document: Any, ctx: Context, login: Login, known: Mapping[str, str]) -> None:
     value = pick.first(guard.path, document, top=document)
+    text = "not there" if value is None else "a text with the key in it" if login.is_in(str(value)) else str(value)
+    said = f"{guard.path} is {text[:40]}"
     if guard.auth is not None and _is_one(value, guard.auth):
-        raise AuthError(f"{ctx.display_name} refused the key ({guard.path} is {str(value)[:40]})")
+        raise AuthError(f"{ctx.display_name} refused the key ({said})")
     wrong = (
         (guard.there is not None and (value is not None) != guard.there)
         or (guard.equals is not None and not _is_one(value, pick.filled(guard.equals, known)))
@@ -286,7 +288,6 @@ def _check(guard: Guard, document: Any, ctx: Context, known: Mapping[str, str]) 
     )
     if not wrong:
         return
-    said = f"{guard.path} is {'not there' if value is None else str(value)[:40]}"
     if guard.otherwise == "auth":
         raise AuthError(f"{ctx.display_name} refused the key ({said})")
     if guard.otherwise == "forbidden":
