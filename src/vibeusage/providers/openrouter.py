@@ -124,7 +124,7 @@ def limits(key: _Key, now: datetime) -> tuple[UsagePeriod, ...]:
         return ()
     reset = key.limit_reset
     if reset and reset not in KINDS:
-        raise ValueError(f"limit_reset is {reset[:20]}")
+        raise ValueError(f"limit_reset is none of {', '.join(KINDS)}")
     of_period = getattr(key, f"usage_{reset}") if reset else key.usage
     used = of_period if left is None else limit - min(limit, max(0.0, left))
     percent = fields.percent_of(key.usage if used is None else used, limit)

@@ -77,7 +77,7 @@ CASES = (
         environ=ENV,
     ),
     Case("a limit without anything used is none", fallen(), error=("parse", "neither a limit"), environ=ENV),
-    Case("a reset nobody knows", asked(limit(limit_reset="hourly")), error=("parse", "is hourly"), environ=ENV),
+    Case("a reset nobody knows", asked(limit(limit_reset="hourly")), error=("parse", "is none of"), environ=ENV),
     Case(
         "credits are for other keys",
         asked("key.json", FORBIDDEN),
