@@ -71,6 +71,13 @@ def usage(entries: Iterable[Entry], style: Style, now: datetime, *, verbose: boo
     return "\n".join(line for pair in pairs for line in _boxes(pair, style, outer))
 
 
+def open_blocks(entries: Iterable[Entry], style: Style, now: datetime, room: int) -> list[list[Line]]:
+    """The lines of each entry without a box, in `room` cells: a title, and below it what is known."""
+    panels = [_panel(entry, style, now, verbose=False) for entry in entries]
+    layout = _layout(panels, room - BETWEEN)
+    return [_opened(_block(panel, layout, style), style, room) for panel in panels]
+
+
 class _Row(NamedTuple):
     """One window; `percent` is `reset` and `share` 0 once its reset has passed."""
 
@@ -317,6 +324,13 @@ def _free(block: _Block, style: Style, outer: int) -> str:
         head = [*title, ("", "  "), *aside]
     lines = [head, *[[("", "  "), *line] for line in block.body]]
     return "\n".join(painted(cut(line, outer, style), style).rstrip() for line in lines)
+
+
+def _opened(block: _Block, style: Style, room: int) -> list[Line]:
+    title, aside = _heading(block, room, style)
+    named = [("strong" if not place else color, text) for place, (color, text) in enumerate(title)]
+    body = [cut([("", " " * BETWEEN), *line], room, style) for line in block.body]
+    return [[*padded(named, room - cells_of(aside)), *aside], *body]
 
 
 def _boxes(blocks: Sequence[_Block], style: Style, outer: int) -> list[str]:
