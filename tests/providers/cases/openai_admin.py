@@ -35,7 +35,7 @@ DAILY = {"interval": "day", "threshold_amount": 25000}
 TWO = {"data": [{"results": [{"amount": {"value": 1, "currency": one}} for one in ("usd", "eur")]}]}
 CASES = (
     Case("days added up, against the limit", asked("costs.json"), spent("50", "250"), environ=ENV),
-    Case("the other variable", asked("costs.json"), spent("50", "250"), environ={"OPENAI_API_KEY": KEY}),
+    Case("an ordinary key is not looked at", (), error=("not_configured", "no login"), environ={"OPENAI_API_KEY": KEY}),
     Case("no days are nothing", asked("costs-minimal.json", Answer(status=404)), spent("0"), environ=ENV),
     Case("nothing, with a limit", asked("costs-minimal.json"), spent("0", "250"), environ=ENV),
     Case("the limit is not in force", asked("costs.json", "limit-inactive.json"), spent("50"), environ=ENV),
