@@ -1,6 +1,6 @@
 """What was consumed, by day, week, month, year, session, model, provider, project, branch or machine.
 
-All of them read the store's sums through one way (`_Reading`), so that two reports never disagree. Sums are priced
+All of them read the store's sums through one way (`Reading`), so that two reports never disagree. Sums are priced
 while they are read, those before and after a change of a price apart, and grouped by the days of the zone.
 """
 
@@ -156,10 +156,10 @@ class Entry(msgspec.Struct):
         return self.whole
 
 
-class _Reading:
-    """One pass over the store for a query."""
+class Reading:
+    """One pass over the store for a query. `also`: models whose changes of price part its rows, too."""
 
-    def __init__(self, store: Store, pricer: Pricer, query: Query) -> None:
+    def __init__(self, store: Store, pricer: Pricer, query: Query, *, also: Iterable[str] = ()) -> None:
         self.store, self.pricer, self.query = store, pricer, query
         models = store.models()
         self.apart = () if query.providers else sorted({provider for provider, _ in models} & {*APART})
@@ -167,7 +167,7 @@ class _Reading:
         if self.apart:
             self.providers = tuple({provider for provider, _ in models} - {*APART}) or NOBODY
         self.only = query.only(store)
-        self.changes = pricer.prices.changes({model for _, model in models})
+        self.changes = pricer.prices.changes({*also, *(model for _, model in models)})
         known = store.span()
         first, last = (days.of(ms, query.zone) for ms in known) if known else (date.max, date.min)
         self.since = max(first, query.since or first)
@@ -193,8 +193,9 @@ class _Reading:
                 yield row, self.pricer.cost(row)
 
     def newest(self, limit: int) -> tuple[dict[tuple[str, str], int], int]:
-        """The sessions that a limit keeps, and how many there are."""
-        return self.store.newest_sessions(limit, *self.whole(), providers=self.providers, only=self.only)
+        """The sessions that a limit keeps, none where it keeps all, and how many there are."""
+        found, count = self.store.newest_sessions(limit, *self.whole(), providers=self.providers, only=self.only)
+        return (found if limit < count else {}), count
 
     def sum(self) -> Entry:
         """All rows together, many times faster than row by row."""
@@ -213,7 +214,7 @@ class _Reading:
 
 def periods(period: str, store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
     """A row for each day, week, month or year with records, the oldest first; `limit` shows the last ones."""
-    reading = _Reading(store, pricer, query)
+    reading = Reading(store, pricer, query)
     found: list[tuple[days.Span, Entry]] = []
     for span in reading.spans(period):
         entry = Entry()
@@ -229,7 +230,7 @@ def periods(period: str, store: Store, pricer: Pricer, query: Query, *, limit: i
 
 def groups(kind: str, store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
     """A row for each of what `GROUPS` names: the last session first, of all else the dearest."""
-    reading = _Reading(store, pricer, query)
+    reading = Reading(store, pricer, query)
     names, by = GROUPS[kind].names, GROUPS[kind].by
     part = _TOOL if kind == "models" else _MODEL
     entries: dict[tuple[str, ...], Entry] = {}
