@@ -1,7 +1,9 @@
 """What is known of every provider at once: its login, its last answer, its records, and what is left to do."""
 
+import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -23,7 +25,8 @@ class Way(msgspec.Struct, frozen=True):
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`state`: working, waiting, failing, not asked yet, records only, not set up, or off.
 
-    `records` are stored calls of its tool's logs; `file` is its declaration, where it is one.
+    `records` are stored calls of its tool's logs, `logs` the folders that hold some; `file` is its declaration,
+    where it is one.
     """
 
     id: str
@@ -39,6 +42,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     todo: str = ""
     dashboard: str = ""
     file: str = ""
+    logs: list[str] = []
     ways: list[Way] = []
 
     @property
@@ -57,9 +61,9 @@ def gathered(settings: Config, around: accounts.Surroundings, *, only: str | Non
     """Every account in the order in which it is shown, then tools that have records only; `only` one account."""
     wanted = [only.partition("@")[0]] if only else providers.ids()
     contexts = [ctx for name in _ordered(wanted, settings) for ctx in _accounts(name, settings, around)]
-    gates, counts = gate.load(), _counts()
-    rows = [_row(ctx, gates.get(ctx.id), counts, settings) for ctx in contexts if only in (None, ctx.id)]
-    return rows if only else [*rows, *_records_only(counts)]
+    gates, counts, logs = gate.load(), _counts(), _logs(settings)
+    rows = [_row(ctx, gates.get(ctx.id), counts, logs, settings) for ctx in contexts if only in (None, ctx.id)]
+    return rows if only else [*rows, *_records_only(counts, logs)]
 
 
 def _ordered(names: list[str] | tuple[str, ...], settings: Config) -> list[str]:
@@ -83,7 +87,30 @@ def _counts() -> Mapping[str, tuple[int, int]]:
         return {}
 
 
-def _row(ctx: Context, known: gate.Gate | None, counts: Mapping[str, tuple[int, int]], settings: Config) -> Row:
+def _logs(settings: Config) -> dict[str, list[str]]:
+    """{tool: the folders with its logs that are there}"""
+    from vibeusage.records import background, readers
+
+    here, chosen = background.here(), background.roots(settings)
+    found: dict[str, dict[str, None]] = {}
+    for reader in readers.every():
+        folders = chosen.get(reader.id) or reader.roots(here)
+        there = [_short(folder, here.home) for folder in folders if os.path.exists(folder)]
+        found.setdefault(reader.id, {}).update(dict.fromkeys(there))
+    return {name: list(folders) for name, folders in found.items()}
+
+
+def _short(path: Path, home: Path) -> str:
+    return f"~/{path.relative_to(home)}" if path != home and path.is_relative_to(home) else str(path)
+
+
+def _row(
+    ctx: Context,
+    known: gate.Gate | None,
+    counts: Mapping[str, tuple[int, int]],
+    logs: Mapping[str, list[str]],
+    settings: Config,
+) -> Row:
     snapshot = cache.load_snapshot(ctx.id)
     calls, synced_ms = counts.get(ctx.id, (0, 0))
     state, todo = _state(ctx, known, settings)
@@ -104,6 +131,7 @@ def _row(ctx: Context, known: gate.Gate | None, counts: Mapping[str, tuple[int, 
         todo=todo,
         dashboard=ctx.provider.dashboard_url,
         file=str(path) if path.suffix == ".toml" else "",
+        logs=logs.get(ctx.id, []),
         ways=list(_ways(ctx)),
     )
 
@@ -132,7 +160,7 @@ def _ways(ctx: Context) -> Iterator[Way]:
         yield Way(strategy.name, list(dict.fromkeys(filter(None, places))))
 
 
-def _records_only(counts: Mapping[str, tuple[int, int]]) -> Iterator[Row]:
+def _records_only(counts: Mapping[str, tuple[int, int]], logs: Mapping[str, list[str]]) -> Iterator[Row]:
     """Tools whose logs are read and that have no quota anywhere to ask for, such as Continue."""
     from vibeusage.records import readers
 
@@ -143,7 +171,14 @@ def _records_only(counts: Mapping[str, tuple[int, int]]) -> Iterator[Row]:
             todo = "" if calls else "it has no quota to ask for; `vibeusage records sync` reads its logs"
             synced_at = _instant(synced_ms)
             yield Row(
-                id=name, name=reader.name, icon="·", state=state, records=calls, synced_at=synced_at, todo=todo
+                id=name,
+                name=reader.name,
+                icon="·",
+                state=state,
+                records=calls,
+                synced_at=synced_at,
+                todo=todo,
+                logs=logs.get(name, []),
             )
 
 

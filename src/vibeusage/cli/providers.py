@@ -108,6 +108,7 @@ def _facts(row: Row) -> list[tuple[str, str]]:
         ("last good", f"{row.observed_at:%Y-%m-%d %H:%M:%S} UTC" if row.observed_at else ""),
         ("error", row.error),
         *(("way", f"{way.strategy}: {', '.join(way.places) or 'nothing to log in with'}") for way in row.ways),
+        *(("logs", folder) for folder in row.logs),
         ("records", row.amount),
         ("last sync", f"{row.synced_at:%Y-%m-%d %H:%M:%S} UTC" if row.synced_at else ""),
         ("page", row.dashboard),
