@@ -21,6 +21,7 @@ _KEPT = ("provider", "message_uuid", "machine_name")  # what an update leaves al
 UPSERT = f"""INSERT INTO usage_records ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
     ON CONFLICT (provider, message_uuid) DO UPDATE SET
     {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT)}"""  # noqa: S608
+NAMED = tuple(range(3, 3 + len(_TEXTS)))  # which columns are ids of names
 SELECT = f"SELECT {', '.join(_COLUMNS)} FROM usage_records"  # noqa: S608
 
 
@@ -39,7 +40,7 @@ def of_call(provider: str, call: Call, machine: str, id: Callable[[str], int]) -
         *(provider, kept(call.uuid), call.ts, *map(id, (*texts, machine, call.speed))),
         *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
         *(prompt_class(call.prompt), call.searches, call.cost, call.rank, call.order),
-        call.complete,
+        int(call.complete),
         " ".join(call.notes) or None,
         msgspec.json.encode(call.data).decode() if call.data else None,
     )

@@ -1,5 +1,9 @@
 """Two states of one call become one; the order in which they are met changes no count, no time and no price."""
 
+from collections.abc import Mapping
+
+import msgspec
+
 from vibeusage.records.readers.spec import Call
 
 
@@ -28,6 +32,23 @@ def merged(old: Call, new: Call) -> Call:
     if old.data != new.data:
         old.data = {**(new.data or {}), **(old.data or {})}
     return old
+
+
+def compared(
+    found: Mapping[str, Call], stored: Mapping[str, Call], *, only_new: bool = False
+) -> tuple[list[Call], list[Call], set[int]]:
+    """By uuid what is new, what is stored and becomes more, and the times of both, also those of before.
+
+    `only_new` leaves stored ones as they are; else they may be changed.
+    """
+    added = [call for uuid, call in found.items() if uuid not in stored]
+    better, times = [], {call.ts for call in added}
+    for uuid, old in {} if only_new else stored.items():
+        before, new = msgspec.structs.astuple(old), merged(old, found[uuid])
+        if msgspec.structs.astuple(new) != before:
+            times |= {before[1], new.ts}
+            better.append(new)
+    return added, better, times
 
 
 def _raise_counts(old: Call, new: Call) -> None:

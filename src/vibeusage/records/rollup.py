@@ -1,8 +1,11 @@
-"""Sums of calls by quarter hour and by day of UTC: kept beside the calls, and read by every report."""
+"""Sums of calls by quarter hour and by day of UTC: kept beside the calls, and read by every report.
+
+The statements are SQLite's, and such that `postgres.translated` makes PostgreSQL's of them.
+"""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -18,18 +21,20 @@ _BY_COLUMNS = {
     "branch": ("git_branch",),
     "machine": ("machine_name",),
 }
-_SUMMED = """COUNT(*), SUM(NOT complete), SUM(message_type = :estimate),
+_SUMMED = """COUNT(*), SUM(1 - complete), SUM(CASE WHEN message_type = :estimate THEN 1 ELSE 0 END),
     SUM(input_tokens), SUM(output_tokens), SUM(cache_creation_tokens - cache_creation_1h), SUM(cache_creation_1h),
-    SUM(cache_read_tokens), SUM(web_searches), SUM(ifnull(logged_cost, 0)), MIN(timestamp), MAX(timestamp)"""
-_KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_class, logged_cost IS NOT NULL,
-    session_id, message_type = :subagent OR rank > 0, folder, git_branch, machine_name"""
+    SUM(cache_read_tokens), SUM(web_searches), SUM(COALESCE(logged_cost, 0)), MIN(timestamp), MAX(timestamp)"""
+_KEYS = """timestamp / 900000, provider, model, model_provider, speed, prompt_class,
+    CASE WHEN logged_cost IS NULL THEN 0 ELSE 1 END, session_id,
+    CASE WHEN message_type = :subagent OR rank > 0 THEN 1 ELSE 0 END, folder, git_branch, machine_name"""
 _PRICED_FIRST = ("provider", "is_logged", "model", "model_provider", "speed", "prompt_class")
 _PRICED_LAST = ("model", "prompt_class", "is_logged", "speed", "model_provider", "provider")  # numbers sort faster
 ONLY = {"session": "session_id", "model": "model", "folder": "folder"}  # of what only some can be asked for
 Only = Mapping[str, Collection[int]]  # keys of ONLY -> ids of names
 _SUMMED_TWICE = ", ".join((*SUMS, "first_ms", "last_ms"))
+_READ = ", ".join([*(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])
 _WHERE = ", ".join((*PRICED, *PLACED))
-_REBUILD = (
+REBUILD = (
     "DELETE FROM rollup WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
     f"""INSERT INTO rollup SELECT {_KEYS}, {_SUMMED} FROM touched CROSS JOIN usage_records
         INDEXED BY usage_records_timestamp
@@ -54,17 +59,17 @@ _REBUILD = (
 )
 
 
-class _Unit(NamedTuple):
+class Unit(NamedTuple):
     table: str
     name: str
     quarters: int
 
 
-_PLACED_UNITS = (_Unit("rollup_days", "day", DAY_QUARTERS), _Unit("rollup", "quarter", 1))
+_PLACED_UNITS = (Unit("rollup_days", "day", DAY_QUARTERS), Unit("rollup", "quarter", 1))
 _MODEL_UNITS = (
-    _Unit("rollup_model_days", "day", DAY_QUARTERS),
-    _Unit("rollup_model_hours", "hour", HOUR_QUARTERS),
-    _Unit("rollup_models", "quarter", 1),
+    Unit("rollup_model_days", "day", DAY_QUARTERS),
+    Unit("rollup_model_hours", "hour", HOUR_QUARTERS),
+    Unit("rollup_models", "quarter", 1),
 )
 
 
@@ -101,6 +106,26 @@ class RollupRow(msgspec.Struct, frozen=True):
     last_ms: int
 
 
+class Database(Protocol):
+    """What SQLite's connection and ours to PostgreSQL have in common."""
+
+    def execute(self, sql: str, parameters: Any = ..., /) -> Any: ...
+
+
+class Query(NamedTuple):
+    """Which sums: of these providers (all), told apart by `by`, of what is in `only`."""
+
+    providers: tuple[str, ...]
+    by: frozenset[str]
+    only: Only
+
+    def columns(self) -> list[str]:
+        return [column for name in BY if name in self.by for column in _BY_COLUMNS[name]]
+
+    def units(self) -> tuple[Unit, ...]:
+        return _PLACED_UNITS if self.by or {*self.only} - {"model"} else _MODEL_UNITS
+
+
 def rebuild(
     database: sqlite3.Connection, provider: str, quarters: set[int], estimate: int, subagent: int, facts: int
 ) -> None:
@@ -108,104 +133,105 @@ def rebuild(
     database.execute("CREATE TEMP TABLE IF NOT EXISTS touched (quarter INTEGER PRIMARY KEY)")
     database.execute("DELETE FROM touched")
     database.executemany("INSERT INTO touched VALUES (?)", ((quarter,) for quarter in sorted(quarters)))
-    for statement in _REBUILD:
+    for statement in REBUILD:
         database.execute(statement, {"provider": provider, "estimate": estimate, "subagent": subagent, "facts": facts})
 
 
-def rows(
-    database: sqlite3.Connection,
-    names: "Names",
-    limits: tuple[int, int],
-    providers: list[str],
-    *,
-    by: set[str],
-    grain: int,
-    only: Only,
-) -> Iterator[RollupRow]:
-    """Sums of the quarters within `limits`, in the order of time; see `Store.rollup`."""
-    if grain >= DAY_QUARTERS:
-        grain -= grain % DAY_QUARTERS
-    for row in database.execute(*_query(grain, by, limits, providers, only)):
-        span, provider, is_logged, model, served_by, speed, prompt_class, session, is_side, *rest = row
-        folder, branch, machine, calls, lower, estimates, *counts, cost, first, last = rest
-        yield RollupRow(
-            *(span * QUARTER_MS, provider, names[model], names[served_by], names[speed], prompt_class),
-            *(names[session], is_side != 0, names[folder], names[branch], names[machine]),
-            *(calls, lower, estimates, *counts, cost, calls if is_logged else 0, first, last),
-        )
+NAMED = (3, 4, 5, 7, 9, 10, 11)  # which columns of a row of `statement` are ids of names
+
+
+def row_of(row: tuple, names: Mapping[int, str]) -> RollupRow:
+    span, provider, is_logged, model, served_by, speed, prompt_class, session, is_side, *rest = row
+    folder, branch, machine, calls, lower, estimates, *counts, cost, first, last = rest
+    return RollupRow(
+        *(span * QUARTER_MS, provider, names[model], names[served_by], names[speed], prompt_class),
+        *(names[session], is_side != 0, names[folder], names[branch], names[machine]),
+        *(calls, lower, estimates, *counts, cost, calls if is_logged else 0, first, last),
+    )
 
 
 def newest(
-    database: sqlite3.Connection, limits: tuple[int, int], providers: list[str], limit: int, only: Only
-) -> tuple[list[tuple[str, int]], int]:
-    """(provider, id of its name) of the sessions with the last calls within `limits`, and how many there are in all."""
+    database: Database, limits: tuple[int, int], providers: list[str], limit: int, only: Only
+) -> tuple[list[tuple[str, str, int]], int]:
+    """(provider, name, id of it) of the sessions with the last calls within `limits`, and how many there are in all."""
     rows, values = _chosen("provider, session_id", limits, _PLACED_UNITS, providers, only)
-    count = database.execute(f"SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ({rows}))", values).fetchone()[0]  # noqa: S608
+    sql = f"SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ({rows}) AS these) AS those"  # noqa: S608
+    count = database.execute(sql, values).fetchone()[0]
     wanted, length = min(limit, count), RECENT if limit < count else limits[1] - limits[0]
     while True:  # backwards: to sort all sessions takes four times as long
         recent = max(limits[0], limits[1] - length), limits[1]
         rows, values = _chosen("provider, session_id, last_ms", recent, _PLACED_UNITS, providers, only)
-        sql = f"SELECT provider, session_id FROM ({rows}) GROUP BY 2, 1 ORDER BY MAX(last_ms) DESC LIMIT ?"  # noqa: S608
+        sql = f"""SELECT provider, (SELECT text FROM names WHERE id = session_id) AS name, session_id
+            FROM ({rows}) AS part GROUP BY session_id, provider
+            ORDER BY MAX(last_ms) DESC, provider, name LIMIT ?"""  # noqa: S608
         found = database.execute(sql, [*values, limit]).fetchall()
         if len(found) == wanted:
-            return found, count
+            return [(provider, name or "", id) for provider, name, id in found], count
         length *= 4
 
 
-def quarters(
-    database: sqlite3.Connection, limits: tuple[int, int], providers: list[str], only: Only
-) -> list[int]:
+def quarters(database: Database, limits: tuple[int, int], providers: list[str], only: Only) -> list[int]:
     """Those within `limits` with calls, in the order of time."""
     units = _PLACED_UNITS if {*only} - {"model"} else _MODEL_UNITS
     rows, values = _chosen("quarter", limits, units[-1:], providers, only)
-    return [quarter for (quarter,) in database.execute(f"SELECT DISTINCT * FROM ({rows}) ORDER BY 1", values)]  # noqa: S608
+    sql = f"SELECT DISTINCT quarter FROM ({rows}) AS part ORDER BY 1"  # noqa: S608
+    return [quarter for (quarter,) in database.execute(sql, values)]
 
 
 def _chosen(
-    columns: str, limits: tuple[int, int], units: Iterable[_Unit], providers: list[str], only: Only
+    columns: str, limits: tuple[int, int], units: Iterable[Unit], providers: list[str], only: Only
 ) -> tuple[str, list[Any]]:
     selects, values = [], []
-    for unit, part in _parts(limits, units):
+    for unit, part in parts(limits, units):
         where, more = condition(unit.name, part, providers, only)
         selects.append(f"SELECT {columns} FROM {unit.table} WHERE {where}")  # noqa: S608
         values += more
     return " UNION ALL ".join(selects), values
 
 
-def _parts(limits: tuple[int, int], units: Iterable[_Unit]) -> Iterator[tuple[_Unit, tuple[int, int]]]:
+def parts(limits: tuple[int, int], units: Iterable[Unit]) -> Iterator[tuple[Unit, tuple[int, int]]]:
     """Which units of which tables together are the quarters of `limits`, the longest units first."""
     unit, *smaller = units
     first, last = -(-limits[0] // unit.quarters), limits[1] // unit.quarters
     if smaller and first >= last:
-        yield from _parts(limits, smaller)
+        yield from parts(limits, smaller)
         return
     yield unit, (first, last)
     for end in ((limits[0], first * unit.quarters), (last * unit.quarters, limits[1])) if smaller else ():
         if end[0] < end[1]:
-            yield from _parts(end, smaller)
+            yield from parts(end, smaller)
 
 
-def _query(
-    grain: int, by: set[str], limits: tuple[int, int], providers: list[str], only: Only
-) -> tuple[str, list[Any]]:
-    """Sums by spans of `grain` quarters: whole days from the days, what is left at both ends from shorter units."""
-    columns = [column for name in BY if name in by for column in _BY_COLUMNS[name]]
-    keys = ", ".join((*_PRICED_FIRST, *(name if name in columns else f"0 AS {name}" for name in PLACED)))
-    span = limits[0] // grain * grain
+def statement(query: Query, limits: tuple[int, int], grain: int) -> tuple[str, list[Any]]:
+    """Sums by spans of `grain` quarters, in the order of time, each a row of `row_of`.
+
+    Whole days come from the days, what is left at both ends from shorter units.
+    """
+    if grain >= DAY_QUARTERS:
+        grain -= grain % DAY_QUARTERS
+    span, columns = limits[0] // grain * grain, query.columns()
     is_one = limits[1] <= span + grain  # then SQLite has less to sort
     selects, values = [], []
-    units = _PLACED_UNITS if columns or {*only} - {"model"} else _MODEL_UNITS
-    for unit, part in _parts(limits, [unit for unit in units if grain % unit.quarters == 0]):
-        where, more = condition(unit.name, part, providers, only)
-        start = str(span) if is_one else f"{unit.name} * {unit.quarters} / {grain} * {grain}"
-        selects.append(f"SELECT {start} AS span, {keys}, {_SUMMED_TWICE} FROM {unit.table} WHERE {where}")  # noqa: S608
+    for unit, part in parts(limits, [unit for unit in query.units() if grain % unit.quarters == 0]):
+        where, more = condition(unit.name, part, query.providers, query.only)
+        start = () if is_one else (f"{unit.name} * {unit.quarters} / {grain} * {grain} AS span",)
+        selects.append(f"SELECT {summed(columns, *start)} FROM {unit.table} WHERE {where}")  # noqa: S608
         values += more
-    group, order = ", ".join((*columns, *_PRICED_LAST)), ""
-    if not is_one:
-        group, order = f"span, {group}", "ORDER BY span"
-    rows = selects[0] if len(selects) == 1 else f"SELECT * FROM ({' UNION ALL '.join(selects)})"  # noqa: S608
-    placed = ", ".join((*_PRICED_FIRST, *PLACED))
-    return f"SELECT span, {placed}, {SUMMED_AGAIN} FROM ({rows}) GROUP BY {group} {order}", values  # noqa: S608
+    return grouped(selects, columns, str(span) if is_one else "span"), values
+
+
+def summed(columns: Iterable[str], *more: str) -> str:
+    """What is chosen of a table of sums to be `grouped`."""
+    return ", ".join((*more, *_PRICED_FIRST, *columns, _SUMMED_TWICE))
+
+
+def grouped(selects: Sequence[str], columns: Collection[str], span: str) -> str:
+    """Sums of sums; `span` is a column, or a number where there is one only."""
+    rows = selects[0] if len(selects) == 1 else f"SELECT * FROM ({' UNION ALL '.join(selects)}) AS these"  # noqa: S608
+    shown = ", ".join((*_PRICED_FIRST, *(name if name in columns else f"0 AS {name}" for name in PLACED)))
+    keys = ", ".join((*(() if span.isdecimal() else (span,)), *columns, *_PRICED_LAST))
+    order = "" if span.isdecimal() else f"ORDER BY {span}"
+    return f"SELECT {span}, {shown}, {_READ} FROM ({rows}) AS part GROUP BY {keys} {order}"  # noqa: S608
 
 
 def within(since: int | None, until: int | None, unit: int = 1) -> tuple[int, int]:
@@ -214,13 +240,19 @@ def within(since: int | None, until: int | None, unit: int = 1) -> tuple[int, in
 
 
 def condition(
-    column: str, limits: tuple[int, int], providers: list[str], only: Only | None = None
+    column: str, limits: tuple[int, int], providers: Sequence[str], only: Only | None = None
 ) -> tuple[str, list[Any]]:
     """A condition and its values."""
-    text, values = f"{column} >= ? AND {column} < ?", [*limits, *providers]
+    text, values = chosen(providers, only or {})
+    return f"{column} >= ? AND {column} < ?{text}", [*limits, *values]
+
+
+def chosen(providers: Sequence[str], only: Only) -> tuple[str, list[Any]]:
+    """The part of a condition that is not about time, and its values."""
+    text, values = "", [*providers]
     if providers:
         text += f" AND provider IN ({', '.join('?' * len(providers))})"
-    for name, ids in (only or {}).items():
+    for name, ids in only.items():
         text += f" AND {ONLY[name]} IN (SELECT value FROM json_each(?))"  # noqa: S608
         values.append(str(list(ids)))
     return text, values
@@ -229,7 +261,7 @@ def condition(
 class Names(dict[int, str]):
     """Texts by their id, read when they are asked for; 0 is none."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: Database) -> None:
         self._db = database
 
     def __missing__(self, id: int) -> str:

@@ -7,7 +7,8 @@ changes nothing; damage is `database.Damaged`, and what to do then is in `damage
 import contextlib
 import os
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,12 +18,11 @@ import msgspec
 from vibeusage import files, paths
 from vibeusage.errors import StorageError
 from vibeusage.records import call_rows, merge, rollup, schema, source_files
-from vibeusage.records.call_rows import Record
 from vibeusage.records.database import damaged, empty, kept, readable, told, writable
 from vibeusage.records.readers.spec import FACTS, Call
-from vibeusage.records.rollup import Only, RollupRow
 from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.source_files import SourceFile
+from vibeusage.records.stored import Counts, Stored
 
 NAME = "usage.db"
 SYNCED = "records.synced"
@@ -32,19 +32,6 @@ AT_ONCE = 500
 class Changed(msgspec.Struct, frozen=True):
     added: int = 0
     changed: int = 0
-
-
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored of one provider."""
-
-    calls: int
-    first_ms: int
-    last_ms: int
-    files: int
-    gone: int
-    skipped: dict[str, int]
-    errors: int
-    last_sync_ms: int
 
 
 def open(path: Path | None = None, *, readonly: bool = False) -> "Store":
@@ -66,18 +53,16 @@ def open(path: Path | None = None, *, readonly: bool = False) -> "Store":
         return Store(path, database)
 
 
-class Store:
+class Store(Stored):
+    _db: sqlite3.Connection
+
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        super().__init__(database)
         self.path = path
-        self._db = database
         self._ids: dict[str, int] = {}
-        self._names = rollup.Names(database)
 
-    def __enter__(self) -> "Store":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _told(self) -> AbstractContextManager[None]:
+        return told(self.path)
 
     def close(self) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -106,20 +91,12 @@ class Store:
         for call in calls:
             merge.fold(found, call)
         with self.transaction():
-            stored = self._stored(provider, found)
-            added = [call for uuid, call in found.items() if uuid not in stored]
-            better: list[Call] = []
-            quarters = {call.ts // QUARTER_MS for call in added}
-            for uuid, old in {} if only_new else stored.items():
-                before, new = msgspec.structs.astuple(old), merge.merged(old, found[uuid])
-                if msgspec.structs.astuple(new) != before:
-                    quarters |= {before[1] // QUARTER_MS, new.ts // QUARTER_MS}
-                    better.append(new)
+            added, better, times = merge.compared(found, self._stored(provider, found), only_new=only_new)
             if added or better:
                 rows = (call_rows.of_call(provider, call, machine, self._id) for call in (*added, *better))
                 self._db.executemany(call_rows.UPSERT, rows)
                 kinds = self._id("estimate"), self._id("subagent"), self._id(FACTS)
-                rollup.rebuild(self._db, provider, quarters, *kinds)
+                rollup.rebuild(self._db, provider, {ms // QUARTER_MS for ms in times}, *kinds)
         return Changed(*(sum(call.kind != FACTS for call in some) for some in (added, better)))
 
     def sources(self, provider: str) -> dict[str, SourceFile]:
@@ -162,97 +139,10 @@ class Store:
                 files.write_private(path, b"")
 
     def synced_at(self) -> datetime | None:
-        """When a sync last ended, of whichever tools."""
         try:
             return datetime.fromtimestamp(int(os.stat(self.path.parent / SYNCED).st_mtime), UTC)
         except OSError:
             return None
-
-    def rollup(
-        self,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        *,
-        providers: Iterable[str] = (),
-        by: Iterable[str] = (),
-        grain_ms: int = QUARTER_MS,
-        only: Only | None = None,
-    ) -> Iterator[RollupRow]:
-        """Sums of the quarters within [since, until), told apart by `by` (of `rollup.BY`) and by spans of `grain_ms`.
-
-        A `grain_ms` of a day or more is one of whole days of UTC, and many times cheaper. Rows come in the order
-        of time. `only`: these sessions (of `newest_sessions`), models or folders (of `named`) and no others.
-        """
-        wanted = rollup.within(since_ms, until_ms, QUARTER_MS), list(providers)
-        with told(self.path):
-            yield from rollup.rows(
-                self._db,
-                self._names,
-                *wanted,
-                by=set(by),
-                grain=max(1, grain_ms // QUARTER_MS),
-                only=only or {},
-            )
-
-    def newest_sessions(
-        self, limit: int, since_ms: int, until_ms: int, *, providers: Iterable[str], only: Only
-    ) -> tuple[dict[tuple[str, str], int], int]:
-        """{(provider, session): its id} of those with the last calls within the quarters, and how many there are."""
-        with told(self.path):
-            limits = rollup.within(since_ms, until_ms, QUARTER_MS)
-            found, count = rollup.newest(self._db, limits, list(providers), limit, only)
-            return {(provider, self._names[id]): id for provider, id in found}, count
-
-    def quarters(self, since_ms: int, until_ms: int, provider: str, *, only: Only) -> list[int]:
-        """The starts of the quarters within [since, until) with calls, in the order of time."""
-        with told(self.path):
-            limits = rollup.within(since_ms, until_ms, QUARTER_MS)
-            return [quarter * QUARTER_MS for quarter in rollup.quarters(self._db, limits, [provider], only)]
-
-    def models(self) -> set[tuple[str, str]]:
-        """The providers and models of all calls."""
-        with told(self.path):
-            rows = self._db.execute("SELECT DISTINCT provider, model FROM rollup_model_days").fetchall()
-            return {(provider, self._names[model]) for provider, model in rows}
-
-    def named(self, kind: str) -> dict[int, str]:
-        """{id: name} of the models, folders or sessions (`rollup.ONLY`) of all calls."""
-        table = "rollup_model_days" if kind == "model" else "rollup_days"
-        with told(self.path):
-            ids = self._db.execute(f"SELECT DISTINCT {rollup.ONLY[kind]} FROM {table}").fetchall()  # noqa: S608
-            return {id: self._names[id] for (id,) in ids}
-
-    def edge(self, since_ms: int, until_ms: int, provider: str, *, last: bool = False) -> int | None:
-        """The time of the first, or the last, call of a provider within [since, until), which should be short."""
-        sql = f"""SELECT timestamp FROM usage_records INDEXED BY usage_records_timestamp
-            WHERE timestamp >= ? AND timestamp < ? AND provider = ?
-            AND message_type <> ifnull((SELECT id FROM names WHERE text = ?), 0)
-            ORDER BY timestamp {"DESC" if last else "ASC"} LIMIT 1"""  # noqa: S608
-        with told(self.path):
-            row = self._db.execute(sql, (since_ms, until_ms, provider, FACTS)).fetchone()
-        return row[0] if row else None
-
-    def calls(
-        self,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        *,
-        provider: str | None = None,
-        only: Only | None = None,
-    ) -> Iterator[Record]:
-        """The calls within [since, until) in the order of time; `only` as of `rollup`."""
-        providers = [provider] if provider else []
-        where, values = rollup.condition("timestamp", rollup.within(since_ms, until_ms), providers, only)
-        with told(self.path):
-            for row in self._db.execute(f"{call_rows.SELECT} WHERE {where} ORDER BY timestamp", values):
-                yield call_rows.of_row(row, self._names)
-
-    def span(self) -> tuple[int, int] | None:
-        """The times of the first and the last call, None when there are none."""
-        with told(self.path):
-            first = self._db.execute("SELECT MIN(timestamp) FROM usage_records").fetchone()[0]
-            last = self._db.execute("SELECT MAX(timestamp) FROM usage_records").fetchone()[0]
-        return None if first is None else (first, last)
 
     def counts(self) -> dict[str, Counts]:
         sql = "SELECT provider, SUM(calls), MIN(first_ms), MAX(last_ms) FROM rollup_models GROUP BY provider"
