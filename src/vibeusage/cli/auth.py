@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     for name in args.words:
         secrets_in.check_provider(name)
     if args.status or args.json or not args.words:
-        return _status([found.account(ctx) for ctx in accounts.chosen(args.words, settings, around)], args)
+        chosen = accounts.chosen(args.words, settings, around)
+        return _status([(found.account(ctx), ctx.provider.is_common) for ctx in chosen], args)
     ctx = secrets_in.account(args.words[0], settings, around)
     known = found.account(ctx)
     print(found.table([known]))
@@ -75,12 +76,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _status(known: list[found.Account], args: argparse.Namespace) -> int:
-    """For one provider the exit code tells whether a login works."""
+def _status(looked_at: list[tuple[found.Account, bool]], args: argparse.Namespace) -> int:
+    """For one provider the exit code tells whether a login works.
+
+    Unless named, those with a login are listed, and the common ones where nobody has any.
+    """
+    known = [account for account, _ in looked_at]
     if args.json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, "accounts": known}).decode() + "\n")
     else:
-        print(found.table(known) if known else "no provider is enabled")
+        there = [account for account in known if account.logins]
+        common = [account for account, is_common in looked_at if is_common]
+        listed = known if args.words else there or common or known
+        print(found.table(listed) if listed else "no provider is enabled")
+        if rest := len(known) - len(listed):
+            print(f"{rest} more have no login: `vibeusage providers list --all` tells what each takes")
     return 0 if not args.words or any(map(found.is_working, known)) else NotConfigured.exit_code
 
 

@@ -198,7 +198,7 @@ def _login(account: str, login: Login, now: datetime) -> Row:
 
 def _requests(known: Iterable[Account], now: datetime) -> Iterator[Row]:
     for account in known:
-        if account.asked_at is None and account.due_at is None:
+        if (account.asked_at is None and account.due_at is None) or _is_bare(account):
             continue
         asked = f"asked {_age(account.asked_at, now)}" if account.asked_at else "never asked"
         due = f"next {_until(account.due_at, now)}" if account.due_at else ""
@@ -209,6 +209,12 @@ def _requests(known: Iterable[Account], now: datetime) -> Iterator[Row]:
         yield Row(look, account.id, ", ".join(filter(None, (asked, due, failed, numbers))))
         yield from map(_attempt, account.attempts)
         yield from (Row("bad", "", place) for place in account.places)
+
+
+def _is_bare(account: Account) -> bool:
+    """Nobody is logged in there, so nothing was tried."""
+    is_unknown = account.error is not None and account.error.category == "not_configured"
+    return is_unknown and not account.attempts and account.observed_at is None
 
 
 def _attempt(attempt: FetchAttempt) -> Row:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, config, escape, health, pace, providers, render, terminal
+from vibeusage import accounts, cache, config, escape, gate, health, pace, providers, render, terminal
 from vibeusage.errors import ConfigError, Unavailable
 from vibeusage.models import ProviderStatus, StatusLevel
 from vibeusage.providers.spec import Provider
@@ -26,7 +26,7 @@ LOOKS = {  # symbol, the same in ASCII, style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="default: every enabled one")
+    parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="default: those that are set up, else the common ones")
     parser.add_argument("--refresh", action="store_true", help="ask now, even if the last answer is new")
     parser.add_argument("--json", "-j", action="store_true", help="print the statuses as JSON")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
@@ -54,15 +54,22 @@ def run(args: argparse.Namespace) -> int:
 
 def _chosen(wanted: list[str], settings: config.Config) -> list[Provider]:
     """An account (`claude@work`) has the page of its provider. Raises ConfigError for a name nobody knows."""
-    names = wanted or [
-        name
-        for name in settings.enabled_providers or providers.ids()
-        if settings.providers.get(name, config.ProviderOptions()).enabled
-    ]
+    names = wanted or _in_use(settings)
     for name in names:
         if name.partition("@")[0] not in providers.ids():
             raise ConfigError(f"{name!r} is not a provider", hint=accounts.nearest(name))
     return [providers.load(name) for name in dict.fromkeys(name.partition("@")[0] for name in names)]
+
+
+def _in_use(settings: config.Config) -> list[str]:
+    """Those that have told numbers or were asked with a login, as far as the cache knows; else the common ones."""
+    enabled = accounts.enabled(settings, os.environ)
+    named = {*(settings.enabled_providers or ())}
+    gates = gate.load()
+    asked = {name for name, known in gates.items() if not known.error or known.error.category != "not_configured"}
+    used = {name.partition("@")[0] for name in (*cache.load_snapshots(), *asked)}
+    chosen = [name for name in enabled if name in named or name.partition("@")[0] in used]
+    return chosen or [name for name in enabled if providers.load(name.partition("@")[0]).is_common] or enabled
 
 
 def _no_page(provider: Provider) -> ProviderStatus:

@@ -81,16 +81,22 @@ def _no_logins(settings: config.Config, now: datetime) -> dict[str, FetchError]:
 
 
 def _nothing_known(settings: config.Config, now: datetime) -> NotConfigured:
-    """What was looked for and what to do, per provider."""
+    """What was looked for and what to do, for those that most people have."""
     around = accounts.Surroundings(os.environ, now, foreground=False)
     lines = []
-    for ctx in accounts.chosen((), settings, around):
+    chosen = accounts.chosen((), settings, around)
+    common = [ctx for ctx in chosen if ctx.provider.is_common]
+    for ctx in common or chosen:
         looked = ", ".join(dict.fromkeys(places(ctx)))
         lines += [f"{ctx.id}: {ctx.provider.login_hint}", f"  looked in {looked}"]
     return NotConfigured(
         "no limits are known yet: no login was found and no status line has reported any",
-        hint="\n".join([*lines, "without an account: vibeusage demo"]),
+        hint="\n".join([*lines, *_further(len(chosen) - len(common or chosen)), "without an account: vibeusage demo"]),
     )
+
+
+def _further(count: int) -> list[str]:
+    return [f"{count} more providers, and what each takes: `vibeusage providers list --all`"] if count else []
 
 
 def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, FetchOutcome]:

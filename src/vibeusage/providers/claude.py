@@ -216,6 +216,7 @@ PROVIDER = Provider(
     id="claude",
     name="Claude",
     icon="✳",
+    is_common=True,
     hosts=("api.anthropic.com", "claude.ai"),
     dashboard_url="https://claude.ai/settings/usage",
     login_hint="log in with `claude`, or make vibeusage its status line: `vibeusage install claude-code`",

@@ -156,6 +156,7 @@ PROVIDER = Provider(
     id="codex",
     name="Codex",
     icon="◎",
+    is_common=True,
     hosts=("chatgpt.com", "chat.openai.com"),
     dashboard_url="https://chatgpt.com/codex/settings/usage",
     login_hint=LOGIN,

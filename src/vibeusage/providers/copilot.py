@@ -192,6 +192,7 @@ PROVIDER = Provider(
     id="copilot",
     name="GitHub Copilot",
     icon="⬢",
+    is_common=True,
     hosts=("api.github.com", "github.com"),
     dashboard_url="https://github.com/settings/copilot",
     login_hint="log in with `vibeusage auth copilot`",

@@ -107,6 +107,7 @@ PROVIDER = Provider(
     id="cursor",
     name="Cursor",
     icon="▲",
+    is_common=True,
     hosts=("cursor.com", "api2.cursor.sh"),
     dashboard_url="https://cursor.com/dashboard?tab=usage",
     login_hint=cursor_login.HINT,

@@ -220,6 +220,7 @@ PROVIDER = Provider(
     id="gemini",
     name="Gemini",
     icon="✦",
+    is_common=True,
     hosts=("cloudcode-pa.googleapis.com",),
     dashboard_url="https://aistudio.google.com/usage",
     login_hint="run `gemini` and log in with Google",
