@@ -90,8 +90,9 @@ def value_of(kind: Any, text: str) -> Any:
         return _lax(plain, text)
     if text.strip().startswith("["):
         return _array(text)
-    rows = get_origin(_bare(get_args(_bare(lists[0]))[0])) is list
-    return [_names(row) for row in text.split(";")] if rows else _names(text)
+    element = get_args(_bare(lists[0]))[0]
+    rows = get_origin(_bare(element)) is list
+    return [_names(row) for row in text.split(";")] if rows else [_lax(element, name) for name in _names(text)]
 
 
 def example(kind: Any) -> Any:
