@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from vibeusage.records import days
-from vibeusage.records.pricing import Rates
+from vibeusage.records.bills import Bill
 from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.reports import Query
 from vibeusage.records.rollup import END, RollupRow
@@ -106,42 +106,21 @@ def _limited(facts: Iterable[Fact], limit: int) -> Iterator[Fact]:
             yield fact
 
 
-class _Cache:
-    """Tokens by where they came from, and what a cache saved, in picodollars: what reading it was cheaper than
-    sending anew, less what writing it was dearer."""
-
-    def __init__(self) -> None:
-        self.tokens = {"read": 0, "not cached": 0, "written": 0}
-        self.saved = 0
-        self.is_priced, self.is_whole = False, True
-
-    def add(self, row: RollupRow, rates: Rates | None) -> None:
-        self.tokens["read"] += row.read
-        self.tokens["not cached"] += row.input
-        self.tokens["written"] += row.write_5m + row.write_1h
-        if rates is None:
-            self.is_whole = self.is_whole and not row.read + row.write_5m + row.write_1h
-            return
-        self.is_priced = True
-        self.saved += row.read * (rates.input - rates.read)
-        self.saved -= row.write_5m * (rates.write_5m - rates.input) + row.write_1h * (rates.write_1h - rates.input)
-
-
 def _claude(asked: _Asked) -> Iterator[Fact]:
-    cache = _Cache()
+    bill = Bill()
     for row in asked.sums("claude"):
-        cache.add(row, asked.pricer.prices.rates(row.model, row.quarter_ms, row.speed, row.prompt_class))
-    prompt = sum(cache.tokens.values())
-    if not prompt:
+        bill.add(row, asked.pricer.prices.rates(row.model, row.quarter_ms, row.speed, row.prompt_class))
+    tokens, unpriced = bill.tokens, bill.unpriced
+    if not tokens.prompt:
         return
-    for name, count in cache.tokens.items():
-        yield Fact(provider="claude", fact="prompt_tokens", name=name, count=count, share=_share(count, prompt))
-    name = "" if cache.is_whole else "of the models with a price"
+    for name, count in (("read", tokens.read), ("not cached", tokens.input), ("written", tokens.written)):
+        yield Fact(provider="claude", fact="prompt_tokens", name=name, count=count, share=_share(count, tokens.prompt))
+    name = "of the models with a price" if unpriced.read + unpriced.written else ""
     yield Fact(
         provider="claude",
         fact="cache_saved",
-        name=name if cache.is_priced else "no price is known",
-        usd=dollars(cache.saved) if cache.is_priced else None,
+        name=name if bill.is_priced else "no price is known",
+        usd=dollars(bill.saved()) if bill.is_priced else None,
     )
 
 
