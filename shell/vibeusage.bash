@@ -90,8 +90,8 @@ _vibeusage_prompt() {
 _vibeusage_complete() {
   local words='' IFS=$' \t\n'
   case $COMP_CWORD-${COMP_WORDS[1]} in
-    1-*) words='usage line harvest refresh auth providers key status doctor report records config cache init install
-      uninstall demo' ;;
+    1-*) words='usage line harvest refresh auth providers key alerts status doctor report records config cache init
+      install uninstall demo' ;;
     2-providers) words='list show enable disable configure order check' ;;
     2-report) words='daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity' ;;
     2-install | 2-uninstall) words='zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd' ;;

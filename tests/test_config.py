@@ -15,6 +15,7 @@ from vibeusage.settings import (
     ASSISTANTS,
     FORMAT_FIELDS,
     ITEMS,
+    Alerts,
     Credentials,
     Fetch,
     ModelPrices,
@@ -228,6 +229,15 @@ MISTAKES = [
     ("[providers.acme]\nregion = 5", "providers.acme.region", "is 5, not a region's name", "region china"),
     ("[providers.acme.params]\nteam = 5", "providers.acme.params.team", "is 5, not a name of", "params.team my-team"),
     ("[providers.claude]\nbrowser = 'lynx'", "providers.claude.browser", 'is "lynx", not a browser', "browser firefox"),
+    ("[alerts]\nthresholds = 80", "alerts.thresholds", "is 80, not a list of whole", "thresholds '[80, 95]'"),
+    ("[alerts]\nthresholds = [0]", "alerts.thresholds", "is [0], not a list of whole", "thresholds '[80, 95]'"),
+    ("[alerts]\nthresholds = [80.5]", "alerts.thresholds", "is [80.5], not", "thresholds '[80, 95]'"),
+    ("[alerts]\ncommand = 'notify-send'", "alerts.command", "not a list: the absolute path", "/usr/bin/notify-send"),
+    ("[alerts]\ncommand = []", "alerts.command", "is [], not a list", "/usr/bin/notify-send"),
+    ("[alerts]\ncommand = ['notify-send']", "alerts.command", "not with the absolute path", "/usr/bin/notify-send"),
+    ("[alerts]\ncommand = ['/{title}']", "alerts.command", "not with the absolute path", "/usr/bin/notify-send"),
+    ("[alerts]\ncommand = ['/a', '{titel}']", "alerts.command", 'placeholder "titel"; known are title', "{title}"),
+    ('[alerts]\ncommand = ["/a", "\\u0000"]', "alerts.command", "not a list: the absolute", "/usr/bin/notify-send"),
     ("[pricing]\ncost_mode = 'display'", "pricing.cost_mode", 'is "display", not "auto"', "cost_mode calculate"),
     ("[pricing]\nurl = 'http://a.example'", "pricing.url", "is http, which is allowed", "https://mirror.example"),
     ("[pricing.aliases]\nx = 1", "pricing.aliases.x", "is 1, not the name of a model", "aliases.x claude-opus-5"),
@@ -263,7 +273,7 @@ def test_a_mistake_is_named_with_file_key_and_fix(text, key, wrong, fix, file):
 
 
 def test_every_setting_has_a_mistake_in_the_table():
-    structs = (LineOptions, Fetch, Credentials, ProviderOptions, Pricing, ModelPrices)
+    structs = (LineOptions, Fetch, Credentials, Alerts, ProviderOptions, Pricing, ModelPrices)
     missing = {name for struct in structs for name in schema.leaves(struct)}
     assert missing - {key.split(".")[-1] for _, key, *_ in MISTAKES} == set()
 

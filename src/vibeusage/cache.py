@@ -14,13 +14,14 @@ from pathlib import Path
 
 import msgspec
 
-from vibeusage import cachefiles, config, files, gate, generation, merge, observe, paths, shown, table
+from vibeusage import cachefiles, config, episodes, files, gate, generation, merge, observe, paths, shown, table
 from vibeusage.errors import ConfigError, StorageError
 from vibeusage.models import UsageSnapshot
 
 SCHEMA = 1
 TRIES = 5
 SEGMENT_AGE_S = 7 * 86400
+OTHERS = ("line.tsv", "gates.json", "alerts.json", "costs.tsv")
 CONFIG_NOTE = "config.toml has a mistake: vibeusage config show"
 
 
@@ -165,12 +166,13 @@ def clear(account: str | None = None, *, exact: bool = False) -> list[Path]:
         gone += [
             *_listed("segments"),
             *_listed("status"),
-            *(path for path in _listed(".") if path.name.startswith(("line.tsv", "gates.json", "costs.tsv"))),
+            *(path for path in _listed(".") if path.name.startswith(OTHERS)),
         ]
     for path in gone:
         _remove(path)
     if account is not None:
         gate.forget(account, exact=exact)
+        episodes.forget(account, exact=exact)
     text = compile_line() if gone or account is not None else ""
     if gone:  # a stored text may show what was only in an observation
         generation.new(text)

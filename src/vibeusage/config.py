@@ -13,6 +13,7 @@ from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
 from vibeusage.settings import (
     ASSISTANTS,
+    Alerts,
     Config,
     Credentials,
     Fetch,
@@ -26,7 +27,12 @@ from vibeusage.settings import (
 
 SIZE_LIMIT = 1 << 20
 BACKUP_LIMIT = 64 << 20
-TABLES: dict[str, type[msgspec.Struct]] = {"fetch": Fetch, "credentials": Credentials, "pricing": Pricing}
+TABLES: dict[str, type[msgspec.Struct]] = {
+    "fetch": Fetch,
+    "credentials": Credentials,
+    "alerts": Alerts,
+    "pricing": Pricing,
+}
 NAMED: dict[str, type[msgspec.Struct]] = {"providers": ProviderOptions, "records": RecordOptions}
 LINE_KEYS = tuple(schema.leaves(LineOptions))
 TARGETS = tuple(field.encode_name for field in msgspec.structs.fields(Line) if field.encode_name not in LINE_KEYS)

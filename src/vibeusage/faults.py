@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibeusage import cache, cachefiles, config, files, gate, paths, table
+from vibeusage import cache, cachefiles, config, episodes, files, gate, paths, table
 from vibeusage.models import Instant, ProviderStatus
 
 
@@ -62,6 +62,7 @@ def of_cache(now: datetime) -> Iterator[Fault]:
     }
     single: dict[str, Callable[[bytes], str]] = {
         "gates.json": _json_state(gate.Gates, gate.SCHEMA),
+        "alerts.json": _json_state(episodes.Known, episodes.SCHEMA),
         "line.tsv": lambda data: _table_state(data, table.LINE_MAGIC, instant),
         "generation": lambda data: "" if data.strip() else "is damaged",
     }

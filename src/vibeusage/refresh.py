@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from vibeusage import accounts, cache, config, fetch, files, gate, idle, paths
+from vibeusage import accounts, cache, config, episodes, fetch, files, gate, idle, paths
 from vibeusage.context import Context
 from vibeusage.errors import NotConfigured, StorageError, Unavailable
 from vibeusage.models import FetchOutcome
@@ -64,7 +64,8 @@ def refresh(
         changed = [ctx.id for ctx in chosen if if_due and _was_changed(ctx)]
         due = [ctx for ctx in chosen if not if_due or ctx.id in changed or _is_due(ctx, gates)]
         looked = not wanted and _postponed({ctx.id for ctx in chosen}, gates, settings.fetch.interval_s)
-        asked = _in_use(due, gates, changed) if if_due else due
+        awaited = episodes.waiting(episodes.load()) if settings.alerts.thresholds else ()
+        asked = _in_use(due, gates, [*changed, *awaited]) if if_due else due
         if asked and not foreground:
             gate.save(gates)  # a refresher that could not remember a cool-down must not ask
         askings = [fetch.Asking(ctx, gates.get(ctx.id), local_last=not if_due) for ctx in asked]
@@ -128,12 +129,12 @@ def _was_changed(ctx: Context) -> bool:
     return _is_anothers(fetch.Asking(unattended, None))
 
 
-def _in_use(due: list[Context], gates: dict[str, gate.Gate], changed: Sequence[str]) -> list[Context]:
-    """Those whose tool has been in use since they were asked; the others get a later look."""
+def _in_use(due: list[Context], gates: dict[str, gate.Gate], at_once: Sequence[str]) -> list[Context]:
+    """Those whose tool has been in use since they were asked, or that may not wait; the others get a later look."""
     used = []
     for ctx in due:
         known = gates.get(ctx.id)
-        if known and ctx.id not in changed and idle.is_idle(ctx, known):
+        if known and ctx.id not in at_once and idle.is_idle(ctx, known):
             gates[ctx.id] = gate.looked(known, ctx.settings.fetch.interval_s, ctx.now)
         else:
             used.append(ctx)

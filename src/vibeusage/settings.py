@@ -1,6 +1,7 @@
 """Which settings exist, what each may be, and what a person reads about it."""
 
 import ipaddress
+import os
 import re
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from vibeusage import items, schema
 
 FORMAT_FIELDS = ("provider", "account", "icon", "period", "percent", "bar", "reset", "pace", "age", "source")
 ITEMS = ("periods", *items.ITEMS)
+PLACEHOLDERS = ("title", "text", "account", "period", "percent", "threshold")
 ASSISTANTS = ("claude-code", "copilot", "qwen", "cursor", "agy")
 
 # C0, DEL, C1, line separators, bidirectional overrides, halves of surrogates
@@ -38,6 +40,15 @@ def _format_problem(text: str) -> str:
 def _rows_problem(rows: list[list[str]]) -> str:
     unknown = [item for row in rows for item in row if item not in ITEMS]
     return f"has an unknown item {schema.shown(unknown[0])}; known are {', '.join(ITEMS)}" if unknown else ""
+
+
+def _command_problem(argv: list[str]) -> str:
+    """Braces that hold no name are the program's own, such as those of JSON."""
+    if not os.path.isabs(argv[0]) or "{" in argv[0]:
+        return f"begins with {schema.shown(argv[0])}, not with the absolute path of a program"
+    unknown = [name for text in argv for name in re.findall(r"\{([a-z_]+)\}", text) if name not in PLACEHOLDERS]
+    known = ", ".join(PLACEHOLDERS)
+    return f"has an unknown placeholder {schema.shown(unknown[0])}; known are {known}" if unknown else ""
 
 
 def url_problem(url: str, *, private: bool = False) -> str:
@@ -222,6 +233,22 @@ WritePrice = Annotated[_Dollars, about("USD per million tokens written to the ca
 LongWritePrice = Annotated[_Dollars, about("the same, kept for an hour; not set: as cache_write", _RANGE, 6.0)]
 ReadPrice = Annotated[_Dollars, about("USD per million tokens read from the cache; not set: as input", _RANGE, 0.3)]
 
+Thresholds = Annotated[
+    list[Annotated[int, Meta(ge=1, le=1000)]],
+    Meta(max_length=20),
+    about("percent used that are told of, once until the reset", "a list of whole numbers from 1 to 1000", [80, 95]),
+]
+AlertCommand = Annotated[
+    list[Annotated[str, Meta(max_length=4000, pattern=r"\A[^\x00]*\Z")]],
+    Meta(min_length=1, max_length=100),
+    about(
+        "what is run to tell it",
+        "a list: the absolute path of a program, and its arguments",
+        ["/usr/bin/notify-send", "--", "{title}", "{text}"],
+        _command_problem,
+    ),
+]
+
 
 class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """None = not set: what [line] says, else the default of the target."""
@@ -318,11 +345,19 @@ class Pricing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[ModelName, ModelPrices] = msgspec.field(default_factory=dict)
 
 
+class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Without thresholds there are none."""
+
+    thresholds: Thresholds = msgspec.field(default_factory=list)
+    command: AlertCommand | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: Line = msgspec.field(default_factory=Line)
     fetch: Fetch = msgspec.field(default_factory=Fetch)
     providers: dict[Id, ProviderOptions] = msgspec.field(default_factory=dict)
     credentials: Credentials = msgspec.field(default_factory=Credentials)
+    alerts: Alerts = msgspec.field(default_factory=Alerts)
     pricing: Pricing = msgspec.field(default_factory=Pricing)
     records: dict[Id, RecordOptions] = msgspec.field(default_factory=dict)
     enabled_providers: EnabledProviders | None = None

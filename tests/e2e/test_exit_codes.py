@@ -164,6 +164,7 @@ DOCUMENTS = [
     pytest.param(["cache", "show", "--json"], "cache", id="cache"),
     pytest.param(["auth", "--status", "--json"], "auth", id="auth"),
     pytest.param(["key", "--json"], "key", id="key"),
+    pytest.param(["alerts", "--json"], "alerts", id="alerts"),
     pytest.param(["doctor", "--json"], "doctor", id="doctor"),
     pytest.param(["status", "--json"], "status", id="status"),
     pytest.param(["config", "show", "--json"], "config", id="config"),

@@ -17,6 +17,7 @@ COMMANDS = {
     "auth": "log in, or tell where a login was found",
     "providers": "list, show, switch and set up the providers",
     "key": "list, set, move or delete the secrets vibeusage keeps",
+    "alerts": "tell when a plan is nearly used up: thresholds, and what was told of",
     "status": "show what the providers' own status pages say",
     "doctor": "tell what is wrong and what to do, safe to paste",
     "report": "what was consumed and what it cost, by day, month, model, project and more",

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import os
 import sys
 import time
 
@@ -23,7 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    outcomes = refresh(args.provider, if_due=args.if_due) or []
+    outcomes = refresh(args.provider, if_due=args.if_due)
+    if outcomes is not None:
+        _tell_alerts()
+    outcomes = outcomes or []
     if args.if_due and not args.provider:
         _read_records()
     if args.json:
@@ -35,6 +39,18 @@ def run(args: argparse.Namespace) -> int:
         for sentence in dict.fromkeys(_reason(outcome) for outcome in outcomes if outcome.error):
             print(sentence, file=sys.stderr)
     return exit_code(outcomes)
+
+
+def _tell_alerts() -> None:
+    """The user's command for what has reached a threshold; what cannot be remembered is not told."""
+    from vibeusage import config
+
+    settings = config.load()
+    if settings.alerts.thresholds:
+        from vibeusage import alerts  # most have none
+
+        with contextlib.suppress(StorageError):
+            alerts.after_round(settings, os.environ)
 
 
 def _read_records() -> None:
