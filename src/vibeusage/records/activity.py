@@ -17,7 +17,7 @@ from vibeusage.records.bills import Bill
 from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.reports import Query
 from vibeusage.records.rollup import END, RollupRow
-from vibeusage.records.store import Store
+from vibeusage.records.stored import Stored
 from vibeusage.records.tally import DAY_MS, Pricer, dollars
 
 KIND = "activity"
@@ -59,7 +59,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Asked(NamedTuple):
-    store: Store
+    store: Stored
     pricer: Pricer
     query: Query
     since_ms: int
@@ -74,7 +74,7 @@ class _Asked(NamedTuple):
         return self.store.rollup(self.since_ms, self.until_ms, providers=[provider], grain_ms=DAY_MS, only=only)
 
 
-def report(store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Activity:
+def report(store: Stored, pricer: Pricer, query: Query, *, limit: int = 0) -> Activity:
     """`limit` keeps the most frequent names of each list."""
     asked = _Asked(store, pricer, query, *_span(query))
     wanted = [provider for provider in TOOLS if not query.providers or provider in query.providers]

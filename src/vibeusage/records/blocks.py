@@ -6,9 +6,9 @@ ends there is the current one instead. Known wrong: use on another machine or on
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
-from itertools import pairwise
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -16,12 +16,12 @@ import msgspec
 from vibeusage import cache
 from vibeusage.models import PeriodType, UsageSnapshot
 from vibeusage.records import days
-from vibeusage.records.reports import ANY_TIME, Entry, Query, Report, made, row_of
+from vibeusage.records.reports import Entry, Query, Report, cut, made, row_of
 from vibeusage.records.schema import QUARTER_MS
-from vibeusage.records.store import Store
-from vibeusage.records.tally import DAY_MS, Pricer, Row, dollars, exactly, instant
+from vibeusage.records.stored import HOUR_MS, Span, Stored
+from vibeusage.records.tally import Pricer, Row, dollars, exactly, instant
 
-MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+MINUTE_MS = 60_000
 LENGTH_MS = 5 * HOUR_MS
 STARTS_AT = {"claude": HOUR_MS, "codex": 1}  # who has such windows, and what their start is rounded down to (ms)
 GRADES = ((2_000, "normal"), (5_000, "moderate"))  # input and output tokens a minute below which; above: high
@@ -94,7 +94,7 @@ def live_windows(now: datetime, snapshots: Mapping[str, UsageSnapshot] | None = 
 
 
 def current(
-    store: Store, pricer: Pricer, now_ms: int, live: Mapping[str, Live] | None = None
+    store: Stored, pricer: Pricer, now_ms: int, live: Mapping[str, Live] | None = None
 ) -> dict[str, Current]:
     """{provider: block} of those whose block is active; `live` as of `live_windows`."""
     found = {}
@@ -102,13 +102,13 @@ def current(
         reading = Blocks(store, pricer, provider, (live or {}).get(provider))
         for block in reading.borders(now_ms):
             if block.is_active(now_ms):
-                reading.fill(block)
+                reading.fill([block])
                 found[provider] = measured(block, now_ms)
     return found
 
 
 def report(
-    store: Store, pricer: Pricer, query: Query, *, now_ms: int, live: Mapping[str, Live], limit: int = 0
+    store: Stored, pricer: Pricer, query: Query, *, now_ms: int, live: Mapping[str, Live], limit: int = 0
 ) -> Report:
     """A row for each block that starts on a day of `query`, and for each gap unless only some calls are taken.
 
@@ -129,8 +129,8 @@ def report(
         found = [(reading, reading.taken(its)) for reading, its in found]
     shown = sorted((block for _, its in found for block in its), key=lambda block: (block.start_ms, block.provider))
     kept = shown[-limit:]
-    for block in kept:
-        readings[block.provider].fill(block)
+    for name, reading in readings.items():
+        reading.fill(block for block in kept if block.provider == name)
     rows = [_row(block, now_ms, query) for block in kept]
     return made("blocks", store, pricer, query, rows, entries, hidden=len(shown) - len(kept))
 
@@ -196,87 +196,78 @@ class Blocks:
     """
 
     def __init__(
-        self, store: Store, pricer: Pricer, provider: str, live: Live | None = None, query: Query | None = None
+        self, store: Stored, pricer: Pricer, provider: str, live: Live | None = None, query: Query | None = None
     ) -> None:
         self.store, self.pricer, self.provider, self.live = store, pricer, provider, live
         self._only = query.only(store) if query else {}
         self._end = live.start_ms if live else (store.span() or (0, -1))[1] + 1
 
-    def since(self, ms: int) -> Iterator[Block]:
+    def since(self, ms: int) -> list[Block]:
         """The blocks and gaps from the one of `ms` or an earlier one on, the live window last."""
-        for block in self.borders(ms):
-            self.fill(block)
-            yield block
+        found = [*self.borders(ms)]
+        self.fill(found)
+        return found
 
     def borders(self, ms: int) -> Iterator[Block]:
         """The same without their sums, which is many times faster."""
         block = None
-        first = self._first(self._certain(ms))
-        while first is not None:
+        since = self.store.pause(ms, self.provider, length_ms=LENGTH_MS)
+        rounded = {"length_ms": LENGTH_MS, "round_ms": STARTS_AT[self.provider]}
+        for first, last in self.store.chain(since, self._end, self.provider, **rounded):
             if block and first - block.last_ms > LENGTH_MS:
                 yield Block(self.provider, block.last_ms + LENGTH_MS, first, is_gap=True)
-            block = self._begun(first, block)
+            block = self._begun(first, last, block)
             yield block
-            first = self._first(block.start_ms + LENGTH_MS + 1)
         if self.live:
             summed = self.live.start_ms, self.live.end_ms
             last = self.store.edge(*summed, self.provider, last=True) or 0
             yield Block(self.provider, *summed, last_ms=last, live=self.live, summed=summed)
 
-    def fill(self, block: Block) -> Entry:
-        """Sum the calls of it that the query takes, anew."""
-        block.entry = Entry()
-        self._add(block.entry, *block.summed, DAY_MS)
-        return block.entry
+    def fill(self, blocks: Iterable[Block]) -> None:
+        """Sum the calls of each that the query takes, anew."""
+        blocks = list(blocks)
+        for block in blocks:
+            block.entry = Entry()
+        self._add([(block.entry, block.summed) for block in blocks])
 
     def sum(self, blocks: list[Block]) -> Entry:
         """All of these, which follow each other, together; many times faster than one by one."""
         entry, spans = Entry(), [block.summed for block in blocks if not block.is_gap]
-        since, until = (spans[0][0], spans[-1][1]) if spans else (0, 0)
-        changes = self.pricer.prices.changes({model for _, model in self.store.models()})
-        for span in pairwise([since, *(ms for ms in changes if since < ms < until), until]):
-            self._add(entry, *span, ANY_TIME)
+        self._add([(entry, (spans[0][0], spans[-1][1]))] if spans else [])
         return entry
 
     def taken(self, blocks: list[Block]) -> list[Block]:
         """Those with calls that the query takes."""
-        found, until = [], max((block.summed[1] for block in blocks), default=0)
+        until = max((block.summed[1] for block in blocks), default=0)
         quarters = self.store.quarters(blocks[0].start_ms, until, self.provider, only=self._only) if blocks else []
-        for block in blocks:
-            since, until = block.summed
-            touched = quarters[bisect_right(quarters, since - QUARTER_MS) : bisect_left(quarters, until)]
-            is_whole = any(since <= quarter <= until - QUARTER_MS for quarter in touched)
-            if is_whole or (touched and self.fill(block).parts):
-                found.append(block)
-        return found
+        touched = [_touched(block, quarters) for block in blocks]
+        self.fill(block for block, how in zip(blocks, touched, strict=True) if how == "in part")
+        return [block for block, how in zip(blocks, touched, strict=True) if how == "whole" or block.entry.parts]
 
-    def _add(self, entry: Entry, since_ms: int, until_ms: int, grain_ms: int) -> None:
-        for row in exactly(self.store, since_ms, until_ms, self.provider, only=self._only, grain_ms=grain_ms):
-            entry.add(row, self.pricer.cost(row), (row.model, row.speed))
+    @cached_property
+    def _changes(self) -> list[int]:
+        return self.pricer.prices.changes({model for _, model in self.store.models()})
 
-    def _first(self, since_ms: int) -> int | None:
-        """The first call from then on, None when there is none before the live window."""
-        end = self._end
-        begin = (since_ms // QUARTER_MS + 1) * QUARTER_MS
-        first, length = self.store.edge(since_ms, begin, self.provider), 2 * HOUR_MS
-        while first is None and begin < end:
-            rows = self.store.rollup(begin, begin + length, providers=[self.provider], grain_ms=DAY_MS)
-            first = min((row.first_ms for row in rows), default=None)
-            begin, length = begin + length, length * 4
-        return first if first is not None and first < end else None
+    def _add(self, entries: Iterable[tuple[Entry, Span]]) -> None:
+        """To each entry the calls of its span that the query takes."""
+        parts = [(entry, part) for entry, span in entries for part in cut(span, self._changes)]
+        for number, row in exactly(self.store, [part for _, part in parts], self.provider, only=self._only):
+            parts[number][0].add(row, self.pricer.cost(row), (row.model, row.speed))
 
-    def _begun(self, first: int, before: Block | None) -> Block:
+    def _begun(self, first: int, last: int, before: Block | None) -> Block:
         start = first // STARTS_AT[self.provider] * STARTS_AT[self.provider]
         end, until = start + LENGTH_MS, start + LENGTH_MS + 1
         if self.live:
             end, until = min(end, self.live.start_ms), min(until, self.live.start_ms)
         quarter = first // QUARTER_MS * QUARTER_MS  # whole where no call of the block before is in it: that is faster
         since = first if before and before.last_ms >= quarter else quarter
-        last = self.store.edge(first, until, self.provider, last=True) or first
         return Block(self.provider, start, end, last_ms=last, summed=(since, until))
 
-    def _certain(self, ms: int) -> int:
-        """An instant up to `ms` from which on borders are right: after a long pause, or before all calls."""
-        while (first := self.store.edge(ms - LENGTH_MS, ms, self.provider)) is not None:
-            ms = first
-        return ms
+
+def _touched(block: Block, quarters: list[int]) -> str:
+    """Whether some of `quarters` are wholly in the block, only in part, or not at all ("")."""
+    since, until = block.summed
+    found = quarters[bisect_right(quarters, since - QUARTER_MS) : bisect_left(quarters, until)]
+    if any(since <= quarter <= until - QUARTER_MS for quarter in found):
+        return "whole"
+    return "in part" if found else ""

@@ -18,10 +18,9 @@ from vibeusage.records import days
 from vibeusage.records.pricing import Cost
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.rollup import Only, RollupRow
-from vibeusage.records.store import Store
+from vibeusage.records.stored import ANY_TIME, Span, Stored
 from vibeusage.records.tally import APART, DAY_MS, Pricer, Row, Tally, is_unpriced, merged
 
-ANY_TIME = 1 << 60  # a span of time that all calls are in
 ALL = "*"  # all providers together; no provider's id
 NOBODY = ("",)
 PRIVATE = ("session", "project", "branch", "machine")
@@ -65,7 +64,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     week_start: int = days.MONDAY
     names: Names = lambda kind, name: name
 
-    def only(self, store: Store) -> Only:
+    def only(self, store: Stored) -> Only:
         """The models and folders that it takes, as the store is asked for them; nothing where it takes all."""
         found: dict[str, list[int]] = {}
         for kind, wanted, is_taken in (("model", self.model, _matches), ("folder", self.project, _is_in)):
@@ -159,7 +158,7 @@ class Entry(msgspec.Struct):
 class Reading:
     """One pass over the store for a query. `also`: models whose changes of price part its rows, too."""
 
-    def __init__(self, store: Store, pricer: Pricer, query: Query, *, also: Iterable[str] = ()) -> None:
+    def __init__(self, store: Stored, pricer: Pricer, query: Query, *, also: Iterable[str] = ()) -> None:
         self.store, self.pricer, self.query = store, pricer, query
         models = store.models()
         self.apart = () if query.providers else sorted({provider for provider, _ in models} & {*APART})
@@ -186,11 +185,17 @@ class Reading:
     def rows(
         self, start_ms: int, end_ms: int, by: tuple[str, ...] = (), sessions: Iterable[int] | None = None
     ) -> Iterator[tuple[RollupRow, Cost]]:
+        return ((row, cost) for _, row, cost in self.each([(start_ms, end_ms)], by, sessions))
+
+    def each(
+        self, spans: Iterable[Span], by: tuple[str, ...] = (), sessions: Iterable[int] | None = None
+    ) -> Iterator[tuple[int, RollupRow, Cost]]:
+        """The rows of each of `spans`, with its number."""
         only = self.only if sessions is None else {**self.only, "session": [*sessions]}
-        cuts = [start_ms, *(ms for ms in self.changes if start_ms < ms < end_ms), end_ms]
-        for span in pairwise(cuts):
-            for row in self.store.rollup(*span, providers=self.providers, by=by, grain_ms=ANY_TIME, only=only):
-                yield row, self.pricer.cost(row)
+        parts = [(number, part) for number, span in enumerate(spans) for part in cut(span, self.changes)]
+        found = self.store.rollups([part for _, part in parts], providers=self.providers, by=by, only=only)
+        for place, row in found:
+            yield parts[place][0], row, self.pricer.cost(row)
 
     def newest(self, limit: int) -> tuple[dict[tuple[str, str], int], int]:
         """The sessions that a limit keeps, none where it keeps all, and how many there are."""
@@ -212,23 +217,25 @@ class Reading:
         return any(True for _ in self.store.rollup(*self.whole(), providers=[provider], grain_ms=ANY_TIME))
 
 
-def periods(period: str, store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
+def cut(span: Span, changes: Iterable[int]) -> Iterator[Span]:
+    """The parts of a span between which a price changes."""
+    return pairwise([span[0], *(ms for ms in changes if span[0] < ms < span[1]), span[1]])
+
+
+def periods(period: str, store: Stored, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
     """A row for each day, week, month or year with records, the oldest first; `limit` shows the last ones."""
     reading = Reading(store, pricer, query)
-    found: list[tuple[days.Span, Entry]] = []
-    for span in reading.spans(period):
-        entry = Entry()
-        for row, cost in reading.rows(span.start_ms, span.end_ms):
-            entry.add(row, cost, (row.model, row.speed))
-        if entry.parts:
-            found.append((span, entry))
+    entries = [(span, Entry()) for span in reading.spans(period)]
+    for number, row, cost in reading.each((span.start_ms, span.end_ms) for span, _ in entries):
+        entries[number][1].add(row, cost, (row.model, row.speed))
+    found = [(span, entry) for span, entry in entries if entry.parts]
     kept = found[-limit:]
     is_iso = period == "weekly" and query.week_start == days.MONDAY
     rows = [row_of(entry, span.key, query, label=f"{span.first:%G-W%V}" if is_iso else "") for span, entry in kept]
     return reading.report(period, rows, [entry for _, entry in found], hidden=len(found) - len(kept))
 
 
-def groups(kind: str, store: Store, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
+def groups(kind: str, store: Stored, pricer: Pricer, query: Query, *, limit: int = 0) -> Report:
     """A row for each of what `GROUPS` names: the last session first, of all else the dearest."""
     reading = Reading(store, pricer, query)
     names, by = GROUPS[kind].names, GROUPS[kind].by
@@ -243,18 +250,18 @@ def groups(kind: str, store: Store, pricer: Pricer, query: Query, *, limit: int 
         if entry is None:
             entry = entries[key] = Entry()
         entry.add(row, cost, tuple([getattr(row, name) for name in part]))
-    found = sorted(entries.items(), key=lambda one: _place(kind, one[1].total()), reverse=True)
+    found = sorted(sorted(entries.items()), key=lambda one: _place(kind, one[1].total()), reverse=True)
     kept, count = found[: limit or None], max(count, len(found))
     rows = [_group_row(kind, key, entry, query) for key, entry in kept]
     whole = [entry for _, entry in found] if count == len(found) else [reading.sum()]
     return reading.report(kind, rows, whole, hidden=count - len(kept))
 
 
-def today(store: Store, pricer: Pricer, now_ms: int, zone: tzinfo) -> dict[str, Spent]:
+def today(store: Stored, pricer: Pricer, now_ms: int, zone: tzinfo) -> dict[str, Spent]:
     return this("daily", store, pricer, now_ms, zone)
 
 
-def this(period: str, store: Store, pricer: Pricer, now_ms: int, zone: tzinfo) -> dict[str, Spent]:
+def this(period: str, store: Stored, pricer: Pricer, now_ms: int, zone: tzinfo) -> dict[str, Spent]:
     """What each provider, and all together (`ALL`), consumed in the day, week, month or year of `now_ms`."""
     day = days.of(now_ms, zone)
     first = days.first_of(period, day)
@@ -275,7 +282,7 @@ def _spent(tally: Tally, start: int, end: int) -> Spent:
 
 def made(
     kind: str,
-    store: Store,
+    store: Stored,
     pricer: Pricer,
     query: Query,
     rows: Iterable[Row],
@@ -320,7 +327,7 @@ def row_of(entry: Entry, key: str, query: Query, *, part: tuple[str, ...] = _MOD
 
 
 def _breakdown(entry: Entry, part: tuple[str, ...]) -> tuple[Row, ...]:
-    parts = sorted(entry.parts.items(), key=lambda one: _worth(one[1]), reverse=True)
+    parts = sorted(sorted(entry.parts.items()), key=lambda one: _worth(one[1]), reverse=True)
     return tuple(tally.row(_key(names), **dict(zip(_told(part), names, strict=True))) for names, tally in parts)
 
 
@@ -338,7 +345,7 @@ def _group_row(kind: str, key: tuple[str, ...], entry: Entry, query: Query) -> R
 
 def _most(entry: Entry, query: Query) -> dict[str, str]:
     """Project, branch and machine: those of most tokens."""
-    place = max(entry.places, key=lambda one: entry.places[one], default=("", "", ""))
+    place = max(sorted(entry.places), key=lambda one: entry.places[one], default=("", "", ""))
     return {name: query.names(name, text) for name, text in zip(("project", "branch", "machine"), place, strict=True)}
 
 

@@ -3,7 +3,7 @@
 Money is integer picodollars inside and a decimal text in a row; a row's keys are our public JSON.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from vibeusage.records.pricing import Cost, Prices, Rates
 from vibeusage.records.readers.spec import FACTS
 from vibeusage.records.rollup import Only, RollupRow
 from vibeusage.records.schema import QUARTER_MS
-from vibeusage.records.store import Store
+from vibeusage.records.stored import Span, Stored
 from vibeusage.settings import Pricing
 
 DAY_MS = pricing.DAY_MS
@@ -190,31 +190,21 @@ def is_unpriced(row: RollupRow, cost: Cost) -> bool:
 
 
 def exactly(
-    store: Store,
-    since_ms: int,
-    until_ms: int,
-    provider: str,
-    *,
-    only: Only | None = None,
-    grain_ms: int = DAY_MS,
-) -> Iterator[RollupRow]:
-    """The rows of [since, until) in the order of time; what lies in a part of a quarter is by call.
-
-    `only` and `grain_ms` as of `Store.rollup`.
-    """
-    first, last = -(-since_ms // QUARTER_MS) * QUARTER_MS, until_ms // QUARTER_MS * QUARTER_MS
-    if first > last:
-        yield from _by_call(store, since_ms, until_ms, provider, only)
-        return
-    yield from _by_call(store, since_ms, first, provider, only)
-    yield from store.rollup(first, last, providers=[provider], grain_ms=grain_ms, only=only) if first < last else ()
-    yield from _by_call(store, last, until_ms, provider, only)
-
-
-def _by_call(store: Store, since_ms: int, until_ms: int, provider: str, only: Only | None) -> Iterator[RollupRow]:
-    if since_ms < until_ms:
-        found = store.calls(since_ms, until_ms, only=only)  # with a provider, SQLite would sort all of its calls
-        yield from (_of_call(one) for one in found if one.provider == provider and one.call.kind != FACTS)
+    store: Stored, spans: Sequence[Span], provider: str, *, only: Only | None = None
+) -> Iterator[tuple[int, RollupRow]]:
+    """The rows of each of `spans`, with its number; what lies in a part of a quarter is by call."""
+    whole: list[tuple[int, Span]] = []
+    bits: list[tuple[int, Span]] = []
+    for number, (since, until) in enumerate(spans):
+        first, last = -(-since // QUARTER_MS) * QUARTER_MS, until // QUARTER_MS * QUARTER_MS
+        whole += [(number, (first, last))] if first < last else []
+        ends = ((since, first), (last, until)) if first <= last else ((since, until),)
+        bits += [(number, end) for end in ends if end[0] < end[1]]
+    for place, row in store.rollups([span for _, span in whole], providers=[provider], only=only):
+        yield whole[place][0], row
+    for place, record in store.calls_within([span for _, span in bits], provider, only=only):
+        if record.call.kind != FACTS:
+            yield bits[place][0], _of_call(record)
 
 
 def _of_call(record: Record) -> RollupRow:
