@@ -19,6 +19,7 @@ from vibeusage.settings import (
     Credentials,
     Fetch,
     ModelPrices,
+    PlanOptions,
     Pricing,
     ProviderOptions,
 )
@@ -255,6 +256,9 @@ MISTAKES = [
     ),
     ("[pricing.models.x]\ncache_read = true", "pricing.models.x.cache_read", "is true, not", "models.x.cache_read 0.3"),
     ("[pricing.models.x]\nread = 1", "pricing.models.x.read", "is not a setting", "knows input, output, cache_write"),
+    ("[plans.x]\nprice = '20'", "plans.x.price", 'is "20", not a number from 0', "plans.x.price 20.0"),
+    ("[plans.x]\nprovider = 3", "plans.x.provider", "is 3, not a tool's id", "plans.x.provider claude"),
+    ("[plans]\nclaude = 20", "plans.claude", "is 20, not a table", "below [plans.claude]"),
 ]
 
 
@@ -273,7 +277,7 @@ def test_a_mistake_is_named_with_file_key_and_fix(text, key, wrong, fix, file):
 
 
 def test_every_setting_has_a_mistake_in_the_table():
-    structs = (LineOptions, Fetch, Credentials, Alerts, ProviderOptions, Pricing, ModelPrices)
+    structs = (LineOptions, Fetch, Credentials, Alerts, ProviderOptions, Pricing, ModelPrices, PlanOptions)
     missing = {name for struct in structs for name in schema.leaves(struct)}
     assert missing - {key.split(".")[-1] for _, key, *_ in MISTAKES} == set()
 

@@ -20,6 +20,7 @@ from vibeusage.settings import (
     Line,
     LineOptions,
     ModelPrices,
+    PlanOptions,
     Pricing,
     ProviderOptions,
     RecordOptions,
@@ -33,7 +34,11 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "alerts": Alerts,
     "pricing": Pricing,
 }
-NAMED: dict[str, type[msgspec.Struct]] = {"providers": ProviderOptions, "records": RecordOptions}
+NAMED: dict[str, type[msgspec.Struct]] = {
+    "providers": ProviderOptions,
+    "records": RecordOptions,
+    "plans": PlanOptions,
+}
 LINE_KEYS = tuple(schema.leaves(LineOptions))
 TARGETS = tuple(field.encode_name for field in msgspec.structs.fields(Line) if field.encode_name not in LINE_KEYS)
 _REPAIR = "`vibeusage config edit` opens it; `vibeusage config reset` starts anew and keeps a copy"

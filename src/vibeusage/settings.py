@@ -233,6 +233,10 @@ WritePrice = Annotated[_Dollars, about("USD per million tokens written to the ca
 LongWritePrice = Annotated[_Dollars, about("the same, kept for an hour; not set: as cache_write", _RANGE, 6.0)]
 ReadPrice = Annotated[_Dollars, about("USD per million tokens read from the cache; not set: as input", _RANGE, 0.3)]
 
+PlanPrice = Annotated[_Dollars, about("what the plan costs, USD a month", _RANGE, 20.0)]
+PlanName = Annotated[Name, about("a plan or the tool it is for", "a name of 1 to 100 visible characters", "claude")]
+PlanProvider = Annotated[Name, about("whose calls the plan covers; not set: its own name", "a tool's id", "claude")]
+
 Thresholds = Annotated[
     list[Annotated[int, Meta(ge=1, le=1000)]],
     Meta(max_length=20),
@@ -345,6 +349,13 @@ class Pricing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     models: dict[ModelName, ModelPrices] = msgspec.field(default_factory=dict)
 
 
+class PlanOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Without a price there is nothing to compare with."""
+
+    price: PlanPrice | None = None
+    provider: PlanProvider | None = None
+
+
 class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Without thresholds there are none."""
 
@@ -360,5 +371,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     pricing: Pricing = msgspec.field(default_factory=Pricing)
     records: dict[Id, RecordOptions] = msgspec.field(default_factory=dict)
+    plans: dict[PlanName, PlanOptions] = msgspec.field(default_factory=dict)
     enabled_providers: EnabledProviders | None = None
     provider_order: ProviderOrder | None = None
