@@ -196,6 +196,7 @@ def test_a_value_of_another_kind_is_an_error_that_names_its_place(value):
 def test_a_window_without_a_limit_is_no_window_and_no_error():
     text = START + WEEK + 'used = "u"\nlimit = "l"\nunlimited = "free"\nno_limit = [99]\n'
     assert read(text, {"u": 5, "l": 10, "free": True}) == Usage()
+    assert read(text.replace('"free"', '"l"'), {"u": 5, "l": "unlimited"}) == Usage()
     assert read(text, {"u": 5, "l": 99}) == Usage()
     assert read(text, {"u": 5, "l": 10, "free": False}) == Usage(periods=(week(50.0),))
 

@@ -129,7 +129,8 @@ def _seconds(rule: Period, part: Part) -> int | None:
 
 
 def _has_no_limit(rule: Period | Overage, part: Part) -> bool:
-    if isinstance(rule, Period) and part.first(rule.unlimited) is True:
+    said = part.first(rule.unlimited) if isinstance(rule, Period) else None
+    if said is True or said == "unlimited":
         return True
     limit = _number(rule.limit, part) if rule.limit is not None and rule.no_limit else None
     return limit is not None and limit in rule.no_limit
