@@ -17,6 +17,7 @@ from vibeusage.settings import (
     Config,
     Credentials,
     Fetch,
+    History,
     Line,
     LineOptions,
     ModelPrices,
@@ -24,6 +25,7 @@ from vibeusage.settings import (
     Pricing,
     ProviderOptions,
     RecordOptions,
+    Storage,
 )
 
 SIZE_LIMIT = 1 << 20
@@ -33,6 +35,8 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "credentials": Credentials,
     "alerts": Alerts,
     "pricing": Pricing,
+    "history": History,
+    "storage": Storage,
 }
 NAMED: dict[str, type[msgspec.Struct]] = {
     "providers": ProviderOptions,

@@ -51,6 +51,11 @@ def _command_problem(argv: list[str]) -> str:
     return f"has an unknown placeholder {schema.shown(unknown[0])}; known are {known}" if unknown else ""
 
 
+def _folder_problem(path: str) -> str:
+    is_whole = path.startswith(("/", "~/")) or os.path.isabs(path)
+    return "" if is_whole and ".." not in path.split("/") else "is not the whole path of a folder"
+
+
 def url_problem(url: str, *, private: bool = False) -> str:
     """Never says the address itself: a mistaken one may hold a password.
 
@@ -254,6 +259,16 @@ AlertCommand = Annotated[
 ]
 
 
+StorageFolder = Annotated[
+    str,
+    Meta(min_length=1, max_length=1000, pattern=rf"\A[^{_CONTROL}]+\Z"),
+    about("where usage.db lies; not set: the data folder", "an absolute path, or ~/…", "~/records", _folder_problem),
+]
+HistoryDays = Annotated[
+    int, Meta(ge=0, le=36_500), about("days that the quotas' history is kept", "a whole number from 0 to 36500", 90)
+]
+
+
 class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """None = not set: what [line] says, else the default of the target."""
 
@@ -363,6 +378,16 @@ class Alerts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: AlertCommand | None = None
 
 
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of the quotas; 0 days keep none."""
+
+    days: HistoryDays = 400
+
+
+class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    folder: StorageFolder | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: Line = msgspec.field(default_factory=Line)
     fetch: Fetch = msgspec.field(default_factory=Fetch)
@@ -371,6 +396,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     pricing: Pricing = msgspec.field(default_factory=Pricing)
     records: dict[Id, RecordOptions] = msgspec.field(default_factory=dict)
+    history: History = msgspec.field(default_factory=History)
+    storage: Storage = msgspec.field(default_factory=Storage)
     plans: dict[PlanName, PlanOptions] = msgspec.field(default_factory=dict)
     enabled_providers: EnabledProviders | None = None
     provider_order: ProviderOrder | None = None

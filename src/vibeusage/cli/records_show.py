@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import paths
 from vibeusage.cli.records_sync import reasons, some
-from vibeusage.records import store
+from vibeusage.records import place, store
 from vibeusage.records.store import Counts
 from vibeusage.terminal import plain
 
@@ -21,11 +20,11 @@ def run(args: argparse.Namespace) -> int:
     with store.open(readonly=True) as opened:
         counts = opened.counts()
     if args.json:
-        path = str(paths.data_dir() / store.NAME)
+        path = str(place.named())
         document = {"schema": 1, "path": path, "providers": counts}
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return 0
-    print(paths.data_dir() / store.NAME)
+    print(place.named())
     for name, each in counts.items():
         print(f"  {plain(name)}  {_stored(each)}")
     if not counts:

@@ -21,7 +21,7 @@ import msgspec
 from vibeusage import files, paths, vault
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, ShapeError, StorageError, Unavailable
-from vibeusage.records import store, sync
+from vibeusage.records import place, store, sync
 from vibeusage.records.readers.spec import LONG, Call
 from vibeusage.records.store import Changed, Store
 from vibeusage.settings import Config
@@ -233,7 +233,7 @@ def _counts(call: Call) -> tuple[int, ...]:
 
 def _keep(calls: list[Call], since: datetime, now: datetime) -> Changed:
     """In the place of what was stored of that time."""
-    path = paths.data_dir() / store.NAME
+    path = place.usage_db()
     with files.lock(path.parent / sync.LOCK, wait_s=10.0) as got:
         if not got:
             raise StorageError("another program reads the logs just now", hint="try again in five minutes")

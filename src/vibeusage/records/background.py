@@ -77,7 +77,7 @@ def store_costs(settings: Config, now: int, synced: Collection[str] | None = Non
 
 def _rows(settings: Config, now: int, noted: _Noted) -> tuple[list[str], str]:
     """With their basis: those of before while nothing has changed, and while the store cannot be read."""
-    basis = _basis(now)
+    basis = _basis(settings, now)
     if basis == noted.basis and not any(row.split("\t")[2] in MOVING for row in noted.rows):
         return noted.rows, basis
     from vibeusage.records import prepared  # with prices and reports, as long as a sync that finds nothing
@@ -88,12 +88,12 @@ def _rows(settings: Config, now: int, noted: _Noted) -> tuple[list[str], str]:
         return noted.rows, noted.basis
 
 
-def _basis(now: int) -> str:
+def _basis(settings: Config, now: int) -> str:
     """What tells whether rows that do not move may be others: the local day, the settings, the store and the prices."""
-    from vibeusage.records.store import NAME
+    from vibeusage.records import place
 
-    data = paths.data_dir()
-    watched = [data / NAME, data / f"{NAME}-wal", data / "prices.json", Path(__file__).with_name("prices.json")]
+    path, data = place.named(settings), paths.data_dir()
+    watched = [path, Path(f"{path}-wal"), data / "prices.json", Path(__file__).with_name("prices.json")]
     said = (time.strftime("%F %z", time.localtime(now)), config.stamp(), [_stamp(path) for path in watched])
     return f"{crc32(repr(said).encode()):08x}"
 

@@ -21,7 +21,7 @@ import msgspec
 from vibeusage import files, paths, vault
 from vibeusage.credentials import Login
 from vibeusage.errors import ConfigError, Forbidden, NotConfigured, ShapeError, StorageError, Unavailable
-from vibeusage.records import store, sync
+from vibeusage.records import place, store, sync
 from vibeusage.records.readers.spec import FACTS, MOST_TOKENS, MOST_WORD, Call
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _counts(parts: Iterable[tuple[str | None, _Part]]) -> dict[str, list[int]]:
 
 
 def _keep(facts: list[Call]) -> None:
-    path = paths.data_dir() / store.NAME
+    path = place.usage_db()
     with files.lock(path.parent / sync.LOCK, wait_s=10.0) as got:
         if not got:
             raise StorageError("another program reads the logs just now", hint="try again in a moment")

@@ -1,6 +1,11 @@
-"""Whether a folder is on a file system that several machines share: SQLite's WAL needs memory that all users share."""
+"""Whether a folder is one that several machines share, by a network or a cloud service: no place for SQLite's ways.
+
+WAL needs memory that all users share, so that on a network there is none. What a service copies while it is written
+arrives in pieces, so that there is no database at all.
+"""
 
 import os
+import re
 import struct
 import sys
 from pathlib import Path
@@ -26,6 +31,25 @@ NETWORK = {
     0x01161970: "gfs2",
 }
 MNT_LOCAL = 0x1000  # of macOS
+# what the services leave at the top of a folder that they copy, and how such folders are called
+MARKS = {
+    ".dropbox.cache": "Dropbox",
+    ".tmp.drivedownload": "Google Drive",
+    ".tmp.driveupload": "Google Drive",
+    ".849C9593-D756-4E56-8D6E-42412F2A707B": "OneDrive",
+    ".stfolder": "Syncthing",
+    ".nextcloudsync.log": "Nextcloud",
+    ".owncloudsync.log": "ownCloud",
+}
+NAMES = {
+    r"dropbox( \(.+\)|-.+)?": "Dropbox",
+    r"google ?drive(-.+)?|my drive": "Google Drive",
+    r"onedrive( ?- ?.+)?": "OneDrive",
+    r"mobile documents|icloud ?drive": "iCloud",
+    r"cloudstorage": "a cloud service",
+    r"nextcloud": "Nextcloud",
+    r"owncloud": "ownCloud",
+}
 
 
 def is_network(folder: Path) -> bool:
@@ -37,6 +61,17 @@ def is_network(folder: Path) -> bool:
         flags = struct.unpack_from("=I", _statfs(folder), 64)[0]  # f_flags of the 64-bit struct
         return not flags & MNT_LOCAL
     return False
+
+
+def synced_by(folder: Path) -> str:
+    """The cloud service that copies what is in `folder`, "" where none is known to."""
+    tops = {top: None for path in (folder.absolute(), Path(os.path.realpath(folder))) for top in (path, *path.parents)}
+    for top in tops:
+        named = next((service for name, service in NAMES.items() if re.fullmatch(name, top.name, re.IGNORECASE)), "")
+        marked = named or next((service for mark, service in MARKS.items() if os.path.lexists(top / mark)), "")
+        if marked:
+            return marked
+    return ""
 
 
 def _magic(answer: bytes) -> int:

@@ -18,7 +18,7 @@ import msgspec
 
 from vibeusage import cache, config, files, paths
 from vibeusage.errors import ConfigError, StorageError
-from vibeusage.records import background, days, import_databases, import_documents, readers, store, sync
+from vibeusage.records import background, days, import_databases, import_documents, place, readers, store, sync
 from vibeusage.records.call_rows import Record
 from vibeusage.records.import_items import Found, Item, Where
 from vibeusage.records.readers.spec import FACTS
@@ -118,7 +118,7 @@ def _store(found: Found, *, dry_run: bool) -> list[Provider]:
         by_provider[item.provider].append(item)
     if not dry_run:
         _sync(by_provider)
-    path = paths.data_dir() / store.NAME
+    path = place.usage_db()
     with files.lock(path.parent / sync.LOCK, wait_s=WAIT_S) as got:
         if not got:
             raise _busy()

@@ -15,16 +15,17 @@ from pathlib import Path
 
 import msgspec
 
-from vibeusage import files, paths
+from vibeusage import files
 from vibeusage.errors import StorageError
 from vibeusage.records import call_rows, merge, rollup, schema, source_files
 from vibeusage.records.database import damaged, empty, kept, readable, told, writable
+from vibeusage.records.place import NAME as NAME
+from vibeusage.records.place import usage_db
 from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.source_files import SourceFile
 from vibeusage.records.stored import Counts, Stored
 
-NAME = "usage.db"
 SYNCED = "records.synced"
 AT_ONCE = 500
 
@@ -35,11 +36,11 @@ class Changed(msgspec.Struct, frozen=True):
 
 
 def open(path: Path | None = None, *, readonly: bool = False) -> "Store":
-    """The store in `path` (the data folder's usage.db), made and brought up to date unless `readonly`.
+    """The store in `path` (see `place`), made and brought up to date unless `readonly`.
 
     A read-only store that is not there is an empty one. Raises StorageError, and Damaged for what needs a repair.
     """
-    path = path or paths.data_dir() / NAME
+    path = path or usage_db()
     with told(path):
         if not readonly:
             return Store(path, writable(path))

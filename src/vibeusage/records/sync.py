@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from vibeusage import files, paths
-from vibeusage.records import damage, logfiles, merge, store
+from vibeusage import files
+from vibeusage.records import damage, logfiles, merge, place, store
 from vibeusage.records.database import Damaged
 from vibeusage.records.logfiles import ChangedMeanwhile, Seen
 from vibeusage.records.readers.spec import Call, Database, Document, Lines, Places, Reader, Source
@@ -82,7 +82,7 @@ def run(
     The options are those of `sync`. A damaged store is moved aside and built anew; `full` looks for damage.
     """
     options: dict[str, Any] = {"roots": roots, "machine": machine, "on_progress": on_progress}
-    path = path or paths.data_dir() / store.NAME
+    path = path or place.usage_db()
     with files.lock(path.parent / LOCK, wait_s=wait_s) as got:
         if not got:
             return None
