@@ -20,6 +20,7 @@ from vibeusage.settings import (
     History,
     Line,
     LineOptions,
+    Machines,
     ModelPrices,
     PlanOptions,
     Pricing,
@@ -35,6 +36,7 @@ TABLES: dict[str, type[msgspec.Struct]] = {
     "credentials": Credentials,
     "alerts": Alerts,
     "pricing": Pricing,
+    "machines": Machines,
     "history": History,
     "storage": Storage,
 }

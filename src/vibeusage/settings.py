@@ -269,6 +269,20 @@ HistoryDays = Annotated[
 ]
 
 
+MachineName = Annotated[
+    Name,
+    about("how this machine is called in reports; not set: its host name", "a name of 1 to 100 visible characters", "desk"),
+]
+SharedFolder = Annotated[
+    str,
+    Meta(min_length=1, max_length=1000, pattern=rf"\A(?:/|~)[^{_CONTROL}]*\Z"),
+    about("a folder that all your machines share", "an absolute path, or ~/…", "~/Drive/vibeusage"),
+]
+SharedInterval = Annotated[
+    int, Meta(ge=60, le=604_800), about("seconds between two exchanges", "a whole number from 60 to 604800", 900)
+]
+
+
 class LineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """None = not set: what [line] says, else the default of the target."""
 
@@ -388,6 +402,14 @@ class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: StorageFolder | None = None
 
 
+class Machines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of one's own, whose records come together."""
+
+    name: MachineName | None = None
+    folder: SharedFolder | None = None
+    interval_s: SharedInterval = 900
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     line: Line = msgspec.field(default_factory=Line)
     fetch: Fetch = msgspec.field(default_factory=Fetch)
@@ -396,6 +418,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: Alerts = msgspec.field(default_factory=Alerts)
     pricing: Pricing = msgspec.field(default_factory=Pricing)
     records: dict[Id, RecordOptions] = msgspec.field(default_factory=dict)
+    machines: Machines = msgspec.field(default_factory=Machines)
     history: History = msgspec.field(default_factory=History)
     storage: Storage = msgspec.field(default_factory=Storage)
     plans: dict[PlanName, PlanOptions] = msgspec.field(default_factory=dict)
