@@ -271,7 +271,7 @@ HistoryDays = Annotated[
 
 MachineName = Annotated[
     Name,
-    about("how this machine is called in reports; not set: its host name", "a name of 1 to 100 visible characters", "desk"),
+    about("this machine in reports; not set: its host name", "a name of 1 to 100 visible characters", "desk"),
 ]
 SharedFolder = Annotated[
     str,
