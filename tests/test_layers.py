@@ -13,13 +13,13 @@ HOT = [
 ROWS = [
     ["errors", "models", "paths", *HOT],
     [
-        *("files", "toml_edit", "schema", "settings", "config", "gate", "generation", "cache", "merge", "shown"),
+        *("files", "labels", "toml_edit", "schema", "settings", "config", "gate", "generation", "cache", "merge", "shown"),
         *("http", "episodes", "hooks"),
         *("edits", "keystore", "vault"),
         *("context", "credentials", "oauth", "browsers", "cookies", "cookiejars", "databases", "health", "programs"),
     ],
     [
-        *("providers", "declared", "records", "records.readers", "records.store", "records.schema", "records.pricing"),
+        *("providers", "declared", "plugin", "plugins", "records", "records.readers", "records.store", "records.schema", "records.pricing"),
         *("records.disk", "records.merge", "records.rollup", "records.database", "records.call_rows"),
         *("records.source_files", "records.stored", "records.place", "records.quotas"),
         *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
@@ -28,9 +28,9 @@ ROWS = [
         *("accounts", "fetch", "idle", "refresh", "alerts", "demo", "samples", "timers", "job"),
         *("diagnosis", "faults", "findings", "found", "mask", "provider_states", "switching"),
     ],
-    ["render", "terminal", "cli", "dashboard", "figures", "overview", "__main__"],
+    ["render", "terminal", "cli", "dashboard", "html", "figures", "overview", "__main__"],
 ]
-FOLDERS = ("cli", "dashboard", "providers", "declared", "records.readers")
+FOLDERS = ("cli", "dashboard", "html", "providers", "declared", "records.readers")
 # what a provider is, and where its logins are, is data of row 3 that row 2 reads
 ALLOWED = {(name, "providers.spec") for name in ("context", "credentials", "oauth", "health", "fetch")}
 FREE = {"sys", "os", "time", "_thread", "select", "_json", "unicodedata", "binascii"}
