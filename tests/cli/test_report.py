@@ -8,6 +8,7 @@ import io
 import json
 import os
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,17 +19,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibeusage import cli, terminal
-from vibeusage.cli import Parser, report, report_activity, report_csv, report_heatmap, report_table
+from vibeusage.cli import Parser, report, report_activity, report_csv, report_heatmap, report_insights, report_table
 from vibeusage.errors import ConfigError
 from vibeusage.escape import width
 from vibeusage.figures import amount
-from vibeusage.records import activity, blocks, days, heatmap, pricing, reports, store
+from vibeusage.labels import KEY_FILE
+from vibeusage.models import Balance, PeriodType, UsagePeriod, UsageSnapshot
+from vibeusage.records import activity, blocks, database, days, heatmap, insights, pricing, reports, store
 from vibeusage.records.activity import Fact
 from vibeusage.records.blocks import Live
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.reports import Query
 from vibeusage.records.tally import Pricer, Tally
-from vibeusage.settings import ModelPrices, Pricing
+from vibeusage.settings import Config, ModelPrices, PlanOptions, Pricing
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "report"
 PRICER = Pricer(pricing.load(Pricing(models={"m": ModelPrices(1.0, 2.0)})), {})
@@ -38,7 +41,7 @@ NOW_MS = int(NOW.timestamp() * 1000)
 HOME = "/home/me"
 BLOCKS, ASCII = ("█", "░"), ("#", "-")
 CANARIES = ("Secret-Project", "feature/secret", "secret-machine", "5e551017")
-SUMS = [kind for kind in report.KINDS if kind != activity.KIND]
+SUMS = [kind for kind in report.KINDS if kind not in (activity.KIND, insights.KIND)]
 ALL_KINDS = [kind for kind in SUMS if kind != "heatmap"]
 
 
@@ -90,9 +93,23 @@ def made(kind: str, opened: store.Store, *, breakdown: bool = False) -> reports.
     return (reports.periods if kind in days.PERIODS else reports.groups)(kind, opened, PRICER, asked)
 
 
+def gained(opened: store.Store) -> insights.Insights:
+    weekly = UsagePeriod(name="Weekly", utilization=42.0, period_type=PeriodType.WEEKLY, resets_at=NOW + timedelta(3))
+    told: dict[str, Any] = {"fetched_at": NOW, "observed_at": NOW, "source": "oauth"}
+    known = {
+        "claude@acme": UsageSnapshot(provider="claude", account="acme", periods=(weekly,), **told),
+        "openrouter": UsageSnapshot(provider="openrouter", balance=Balance(Decimal("12.5")), **told),
+    }
+    plans = {"max": PlanOptions(price=20.0, provider="claude")}
+    around = insights.Surroundings(now=NOW, settings=Config(plans=plans), snapshots=known)
+    return insights.report(opened, PRICER, Query(zone=UTC, since=date(2026, 1, 1)), around)
+
+
 def look(kind: str, opened: store.Store, style: terminal.Style, *, breakdown: bool = False) -> str:
     if kind == activity.KIND:
         return report_activity.table(activity.report(opened, PRICER, Query(zone=UTC)), style)
+    if kind == insights.KIND:
+        return report_insights.page(gained(opened), style, HOME)
     found = made(kind, opened, breakdown=breakdown)
     if kind == "heatmap":
         last = date(2026, 3, 11)
@@ -279,6 +296,38 @@ def test_no_line_of_activity_is_wider_than_the_terminal(names, count, columns):
     assert all(width(line) <= columns and line.isprintable() for line in text.split("\n"))
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.lists(TEXT, min_size=5, max_size=5), st.integers(1, 200), st.sampled_from([BLOCKS, ASCII]))
+def test_no_line_of_insights_is_wider_than_the_terminal_and_no_name_gives_it_orders(names, columns, cells):
+    folder, session, model, branch, window = names
+    placed = {"folder": folder, "session": session, "branch": branch}
+    own = Pricer(pricing.load(Pricing(models={model or "m": ModelPrices(1.0, 2.0)})), {})
+    period = UsagePeriod(name=window, utilization=42.0, period_type=PeriodType.WEEKLY)
+    known = UsageSnapshot(provider=window, periods=(period,), fetched_at=NOW, observed_at=NOW, source="oauth")
+    around = insights.Surroundings(now=NOW, settings=Config(), snapshots={window: known})
+    with store.Store(Path("memory"), database.empty()) as opened:
+        opened.put("claude", [call("a", "03-10T09:42", input=2_000, model=model, **placed)], machine="")
+        found = insights.report(opened, own, Query(zone=UTC, since=date(2026, 1, 1)), around)
+    text = report_insights.page(found, a_style(columns, cells=cells), HOME)
+    assert all(width(line) <= columns and line.isprintable() for line in text.split("\n"))
+    lines = [*csv.reader(io.StringIO(report_insights.as_csv(found)))]
+    assert {len(line) for line in lines} == {len(report_insights.COLUMNS)}
+    assert not [cell for line in lines for cell in line if cell.startswith(("=", "+", "@", "\t", "\r"))]
+
+
+def test_insights_as_json_and_csv_are_one_document(stored, capsys):
+    argv = ("insights", "--zone", "UTC", "--since", "2026-03-01", "--until", "2026-03-31", "--provider", "claude")
+    told = json.loads(printed(capsys, *argv, "--json"))
+    assert (told["schema"], told["report"], told["total"]["cost"]) == (1, "insights", "8.542034")
+    assert told["comparison"]["usd"] == told["cache"]["total"]["usd"] == told["projects"][0]["usd"] == "8.542034"
+    rows = [*csv.DictReader(io.StringIO(printed(capsys, *argv, "--csv")))]
+    assert [row["section"] for row in rows if row["section"] != "comparison"] == [
+        *("cache", "cache", "projects", "sessions", "plans"),
+    ]
+    costs = {row["model"]: float(row["usd"]) for row in rows if row["section"] == "comparison"}
+    assert costs == {"": 8.542034} | {one["model"]: float(one["usd"]) for one in told["comparison"]["rows"]}
+
+
 def test_csv_has_a_line_for_each_part_and_exact_costs(stored, capsys):
     text = printed(capsys, "models", "--csv", "--breakdown", "--zone", "UTC", "--provider", "claude")
     assert list(csv.DictReader(io.StringIO(text))) == [
@@ -321,7 +370,7 @@ def test_a_redacted_name_has_one_label_in_every_run_and_another_on_another_machi
     labels = {row["project"] for row in once["rows"] if "project" in row}
     assert labels == {row["project"] for row in again["rows"] if "project" in row}
     assert all(label.startswith("project-") for label in labels)
-    (Path(os.environ["VIBEUSAGE_DATA_DIR"]) / report.REDACT_KEY).unlink()
+    (Path(os.environ["VIBEUSAGE_DATA_DIR"]) / KEY_FILE).unlink()
     other = json.loads(printed(capsys, "projects", "--json", "--redact"))
     assert not labels & {row["project"] for row in other["rows"] if "project" in row}
 

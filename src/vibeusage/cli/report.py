@@ -5,27 +5,23 @@ are what the tokens cost at list price, which is not what a plan charges.
 """
 
 import argparse
-import hashlib
 import os
-import secrets
 import sys
-from collections.abc import Callable
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 import msgspec
 
-from vibeusage import config, files, paths, terminal
-from vibeusage.cli import report_activity, report_csv, report_heatmap, report_table
-from vibeusage.errors import ConfigError, StorageError
-from vibeusage.records import activity, blocks, days, heatmap, readers, reports, store, tally
+from vibeusage import cache, config, health, labels, shown, terminal
+from vibeusage.cli import report_activity, report_csv, report_heatmap, report_insights, report_table
+from vibeusage.errors import ConfigError
+from vibeusage.records import activity, blocks, days, heatmap, insights, readers, reports, store, tally
 from vibeusage.records.reports import Query, Report
 
 GROUPS = tuple(name for name in reports.GROUPS if name != "sessions")
-KINDS = (*days.PERIODS, "sessions", "blocks", *GROUPS, "heatmap", activity.KIND)
-REDACT_KEY = "redact.key"
-DIGITS = 8  # of a redacted name
+KINDS = (*days.PERIODS, "sessions", "blocks", *GROUPS, "heatmap", activity.KIND, insights.KIND)
+NEW_STATUS = timedelta(hours=1)  # an older word of a status page advises nobody
 LIMITS = {"sessions": 5_000, "blocks": 1_000}  # where none is asked for: more take seconds
-_LIMIT_HELP = "at most N rows: the newest, or the dearest (default: all, but 5000 sessions and 1000 blocks)"
+_LIMIT_HELP = "at most N rows: the newest, or the dearest (default: all, but 5000 sessions, 1000 blocks, 5 in insights)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--by", choices=heatmap.MEASURES, default="tokens", help="what shades a day of the heatmap (default: tokens)")
     add("--breakdown", "-b", action="store_true", help="a row for each model below each; of models: for each tool")
     add("--limit", type=_limit, default=0, metavar="N", help=_LIMIT_HELP)
-    add("--redact", action="store_true", help="replace sessions, folders, branches and machines by labels")
+    add("--redact", action="store_true", help="replace sessions, folders, branches, machines and accounts by labels")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", "-j", action="store_true", help="print as JSON")
     form.add_argument("--csv", action="store_true", help="print as CSV, without the total")
@@ -57,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         pricer = tally.pricer(settings.pricing)
         if args.kind == activity.KIND:
             return _print_activity(args, activity.report(opened, pricer, query, limit=args.limit))
+        if args.kind == insights.KIND:
+            return _print_insights(args, opened, pricer, insights.query_of(query, today), _around(settings, now))
         report = _report(args, opened, pricer, query, now)
         if not report.rows:
             _check(args.provider, opened)
@@ -77,6 +75,32 @@ def _print_activity(args: argparse.Namespace, found: activity.Activity) -> int:
         sys.stdout.write(report_activity.as_csv(found))
     else:
         print(report_activity.table(found, _style(args)))
+    return 0
+
+
+def _around(settings: config.Config, now: datetime) -> insights.Surroundings:
+    known = shown.in_order(cache.snapshots_with_observations(int(now.timestamp())), settings)
+    read = {provider: health.read(provider) for provider in {one.provider for one in known.values()}}
+    told = {
+        provider: status
+        for provider, status in read.items()
+        if status and status.updated_at and now - NEW_STATUS < status.updated_at <= now
+    }
+    return insights.Surroundings(now=now, settings=settings, snapshots=known, statuses=told)
+
+
+def _print_insights(
+    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, around: insights.Surroundings
+) -> int:
+    found = insights.report(opened, pricer, query, around, limit=args.limit)
+    if not found.total.messages:
+        _check(args.provider, opened)
+    if args.json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+    elif args.csv:
+        sys.stdout.write(report_insights.as_csv(found))
+    else:
+        print(report_insights.page(found, _style(args), "" if args.redact else os.path.expanduser("~")))
     return 0
 
 
@@ -113,7 +137,7 @@ def _query(args: argparse.Namespace, zone: tzinfo, today: date) -> Query:
         project=args.project,
         breakdown=args.breakdown,
         week_start=week_start,
-        names=_redacted() if args.redact else lambda kind, name: name,
+        names=labels.stable() if args.redact else lambda kind, name: name,
     )
 
 
@@ -153,26 +177,3 @@ def _shown(args: argparse.Namespace, report: Report, query: Query, style: termin
     home = "" if args.redact else os.path.expanduser("~")
     return report_table.table(report, style, query.zone, home, int(now.timestamp()))
 
-
-def _redacted() -> Callable[[str, str], str]:
-    """Labels that stay the same on this machine, and from which nobody can try out names."""
-    key = _redact_key()
-
-    def label(kind: str, name: str) -> str:
-        told = hashlib.blake2b(f"{kind}\0{name}".encode("utf-8", "replace"), key=key).hexdigest()
-        return f"{kind}-{told[:DIGITS]}" if name else ""
-
-    return label
-
-
-def _redact_key() -> bytes:
-    path = paths.data_dir() / REDACT_KEY
-    known = files.read_private(path)
-    if known and len(known) >= 32:
-        return known[:64]
-    key = secrets.token_bytes(32)
-    try:
-        files.write_private(path, key)
-    except StorageError:
-        print("vibeusage: these labels are for this once only: the data folder takes no file", file=sys.stderr)
-    return key
