@@ -93,7 +93,7 @@ _vibeusage_complete() {
     1-*) words='usage line harvest refresh auth providers key alerts status doctor report records config cache init
       install uninstall demo' ;;
     2-providers) words='list show enable disable configure order check' ;;
-    2-report) words='daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights' ;;
+    2-report) words='daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html' ;;
     2-install | 2-uninstall) words='zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd' ;;
     2-line) words='tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen zjstatus
       swiftbar plain ansi json' ;;

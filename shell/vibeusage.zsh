@@ -89,7 +89,7 @@ _vibeusage_complete() {
   case $CURRENT$words[2] in
     2*) compadd -- usage line harvest refresh auth providers key alerts status doctor report records config cache init install uninstall demo ;;
     3providers) compadd -- list show enable disable configure order check ;;
-    3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights ;;
+    3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html ;;
     3install|3uninstall) compadd -- zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd ;;
     3line) compadd -- tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen \
       zjstatus swiftbar plain ansi json ;;

@@ -19,8 +19,8 @@ def test_every_command_action_and_target_is_completed_and_nothing_else(shell):
     }
     pattern = {"bash": lists["words='"], "zsh": lists["compadd --"], "fish": lists["complete"]}[shell]
     offered = {word for found in re.findall(pattern, text) for word in found.replace("\\", " ").split()}
-    actions = {"list", "show", "enable", "disable", "configure", "order", "check"}
+    actions = {"list", "show", "enable", "disable", "configure", "order", "check", "info", "remove", "new"}
     assert offered - {"(command", "vibeusage", "--names", "2>/dev/null)"} == {
-        *(*cli.COMMANDS, *actions, *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS)
+        *(*cli.COMMANDS, *actions, *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS, report.PAGE)
     }
     assert "vibeusage providers list --names" in text

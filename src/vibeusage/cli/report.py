@@ -19,6 +19,7 @@ from vibeusage.records.reports import Query, Report
 
 GROUPS = tuple(name for name in reports.GROUPS if name != "sessions")
 KINDS = (*days.PERIODS, "sessions", "blocks", *GROUPS, "heatmap", activity.KIND, insights.KIND)
+PAGE = "html"  # printed nowhere: it has no table, no JSON and no CSV of its own
 NEW_STATUS = timedelta(hours=1)  # an older word of a status page advises nobody
 LIMITS = {"sessions": 5_000, "blocks": 1_000}  # where none is asked for: more take seconds
 _LIMIT_HELP = "at most N rows: the newest, or the dearest (default: all, but 5000 sessions, 1000 blocks, 5 in insights)"
@@ -27,7 +28,8 @@ _LIMIT_HELP = "at most N rows: the newest, or the dearest (default: all, but 500
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    add("kind", nargs="?", choices=KINDS, default="daily", metavar="KIND", help=f"{', '.join(KINDS)} (default: daily)")
+    kinds = (*KINDS, PAGE)
+    add("kind", nargs="?", choices=kinds, default="daily", metavar="KIND", help=f"{', '.join(kinds)} (default: daily)")
     add("--since", metavar="DAY", help="the first day")
     add("--until", metavar="DAY", help="the last day")
     add("--provider", "-p", action="append", default=[], metavar="ID", help="only this tool; may be repeated")
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--by", choices=heatmap.MEASURES, default="tokens", help="what shades a day of the heatmap (default: tokens)")
     add("--breakdown", "-b", action="store_true", help="a row for each model below each; of models: for each tool")
     add("--limit", type=_limit, default=0, metavar="N", help=_LIMIT_HELP)
+    add("--output", "-o", default="", metavar="FILE", help="where the page of `report html` goes; - is stdout")
     add("--redact", action="store_true", help="replace sessions, folders, branches, machines and accounts by labels")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", "-j", action="store_true", help="print as JSON")
@@ -49,12 +52,16 @@ def run(args: argparse.Namespace) -> int:
     settings, now, zone = config.load(), datetime.now(UTC), days.zone(args.zone)
     today = now.astimezone(zone).date()
     query = _query(args, zone, today)
+    if args.output and args.kind != PAGE:
+        raise ConfigError("--output is for `report html`", hint="send what is printed into a file: `… > FILE`")
     with store.open(readonly=True) as opened:
         pricer = tally.pricer(settings.pricing)
         if args.kind == activity.KIND:
             return _print_activity(args, activity.report(opened, pricer, query, limit=args.limit))
         if args.kind == insights.KIND:
             return _print_insights(args, opened, pricer, insights.query_of(query, today), _around(settings, now))
+        if args.kind == PAGE:
+            return _write_page(args, opened, pricer, query, now)
         report = _report(args, opened, pricer, query, now)
         if not report.rows:
             _check(args.provider, opened)
@@ -101,6 +108,19 @@ def _print_insights(
         sys.stdout.write(report_insights.as_csv(found))
     else:
         print(report_insights.page(found, _style(args), "" if args.redact else os.path.expanduser("~")))
+    return 0
+
+
+def _write_page(
+    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime
+) -> int:
+    from vibeusage.cli import report_html  # a dozen modules that no other report needs
+
+    report_html.check(args)
+    found = report_html.read(args, opened, pricer, query, now)
+    if not found.by_time.rows:
+        _check(args.provider, opened)
+    report_html.write(args, found)
     return 0
 
 

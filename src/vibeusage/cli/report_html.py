@@ -11,20 +11,16 @@ from vibeusage import files
 from vibeusage.cli import report_table
 from vibeusage.errors import ConfigError
 from vibeusage.html import content, page
+from vibeusage.html.content import Content
 from vibeusage.html.wording import STYLE
 from vibeusage.records import store, tally
 from vibeusage.records.reports import Query
 
-KIND = "html"
 UNFIT = ("json", "csv", "breakdown", "no_color")  # options that mean nothing here
 
 
 def check(args: argparse.Namespace) -> None:
     """Raises ConfigError for options that do not go together."""
-    if args.kind != KIND:
-        if args.output:
-            raise ConfigError("--output is for `report html`", hint="send what is printed into a file: `… > FILE`")
-        return
     if not args.output:
         raise ConfigError("`report html` takes --output", hint="the name of a file, or `-` for stdout")
     for name in UNFIT:
@@ -32,9 +28,14 @@ def check(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{name.replace('_', '-')} is not for a page", hint="leave it out")
 
 
-def write(args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime) -> None:
-    found = content.read(opened, pricer, query, now, measure=args.by, limit=args.limit)
-    notes = report_table.notes(found.by_time, STYLE, query.zone, int(now.timestamp()))
+def read(
+    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime
+) -> Content:
+    return content.read(opened, pricer, query, now, measure=args.by, limit=args.limit)
+
+
+def write(args: argparse.Namespace, found: Content) -> None:
+    notes = report_table.notes(found.by_time, STYLE, found.query.zone, int(found.made_at.timestamp()))
     home = "" if args.redact else os.path.expanduser("~")
     _put(args.output, page.page(found, notes, lambda folder: _from_home(folder, home)).encode())
 
