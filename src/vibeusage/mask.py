@@ -19,8 +19,10 @@ from vibeusage.config import Config
 from vibeusage.credentials import Login
 from vibeusage.errors import ConfigError
 from vibeusage.faults import entries
+from vibeusage.labels import Label
 
 GONE = "…"
+USER_NAMES = ("USER", "LOGNAME", "USERNAME")
 LEAST_SECRET = 6
 LEAST_LABEL = 5
 LONG = 16  # a text of this length in the document of a login is an id or a token
@@ -35,8 +37,8 @@ _FILE = re.compile(
 )
 _HOST = re.compile(r"(?<![\w.-])(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,24}(?![\w-])(?!\.\w)", re.I)
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
-_MAIL = re.compile(r"([\w+-])[\w.+-]*@[\w-]+(?:\.[\w-]+)+")
-_USERS = re.compile(r"(/home/|/Users/|\\Users\\)([^/\\\s])[^/\\\s]*")
+_MAIL = re.compile(r"[\w+-][\w.+-]*@[\w-]+(?:\.[\w-]+)+")
+_USERS = re.compile(r"(/home/|/Users/|\\Users\\)([^/\\\s]+)")
 
 
 class Private(NamedTuple):
@@ -51,9 +53,10 @@ class Private(NamedTuple):
     hosts: frozenset[str] = frozenset()
 
 
-def masker(private: Private) -> Callable[[str], str]:
-    """A function from text to what may be pasted of it."""
-    rules = [*_known(private), *_general(private), *_names(private.labels)]
+def masker(private: Private, label: Label | None = None) -> Callable[[str], str]:
+    """A function from text to what may be pasted of it; `label` stands for a word, else its first letter does."""
+    shown = label or _initial
+    rules = [*_known(private, shown), *_general(private, shown), *_names(private.labels, shown)]
 
     def mask(text: str) -> str:
         text = text.encode("utf-8", "replace").decode()  # a file name may hold bytes that are no text
@@ -101,35 +104,41 @@ def host(name: str) -> str:
     return name if LOOPBACK.fullmatch(name) or name in ("", "*") else short(name)
 
 
+def _initial(kind: str, word: str) -> str:
+    """Also of a mail, whose host is not told."""
+    return f"{short(word)}@{GONE}" if kind == "mail" else short(word)
+
+
 _Rule = tuple[re.Pattern[str], "str | Callable[[re.Match[str]], str]"]
 
 
-def _known(private: Private) -> Iterable[_Rule]:
+def _known(private: Private, label: Label) -> Iterable[_Rule]:
     for secret in _longest(private.secrets):
         yield re.compile(re.escape(secret)), GONE
     for home in _longest(private.homes):
         yield re.compile(re.escape(home) + r"(?![\w-]|\.\w)"), "~"
     for name in _longest(private.accounts):
-        yield re.compile(rf"(?<=[@(]){re.escape(name)}(?![\w-])"), short(name)
-    yield from _names(private.words)
+        told = label("account", name)
+        yield re.compile(rf"(?<=[@(]){re.escape(name)}(?![\w-])"), lambda _, told=told: told
+    yield from _names(private.words, label)
 
 
-def _names(words: Iterable[str]) -> Iterable[_Rule]:
+def _names(words: Iterable[str], label: Label) -> Iterable[_Rule]:
     for word in _longest(words):
         if len(word) >= LEAST and word.lower() not in OURS and not (word.isdecimal() and len(word) < 6):
-            yield re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", re.I), lambda found: short(found[0])
+            yield re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", re.I), lambda found: label("name", found[0])
 
 
-def _general(private: Private) -> Iterable[_Rule]:
+def _general(private: Private, label: Label) -> Iterable[_Rule]:
     if private.providers:
         ids = "|".join(map(re.escape, private.providers))
         part, end = r"""[^\s/"'`+,:;…)]""", r"""(?=\.json\b|[\s/"'`+,:;)]|$)"""
-        yield re.compile(rf"\b({ids})@({part}){part}*?{end}"), rf"\1@\2{GONE}"
-    yield _MAIL, rf"\1{GONE}@{GONE}"
-    yield _USERS, rf"\1\2{GONE}"
+        yield re.compile(rf"\b({ids})@({part}+?){end}"), lambda found: f"{found[1]}@{label('account', found[2])}"
+    yield _MAIL, lambda found: label("mail", found[0])
+    yield _USERS, lambda found: found[1] + label("user", found[2])
     public = frozenset(_site(each) for each in private.hosts)
-    yield _HOST, lambda found: found[0] if _is_public(found[0], public) else short(found[0])
-    yield _ADDRESS, lambda found: host(found[0])
+    yield _HOST, lambda found: found[0] if _is_public(found[0], public) else label("host", found[0])
+    yield _ADDRESS, lambda found: host(found[0]) if LOOPBACK.fullmatch(found[0]) else label("host", found[0])
 
 
 def _longest(texts: Iterable[str]) -> list[str]:
@@ -179,7 +188,7 @@ def _told(texts: Iterable[str]) -> list[str]:
 
 def _homes(environ: Mapping[str, str]) -> tuple[frozenset[str], set[str]]:
     """The home folder by all its names, and the names of its user."""
-    homes, users = {environ.get("HOME", "")}, {environ.get(name, "") for name in ("USER", "LOGNAME", "USERNAME")}
+    homes, users = {environ.get("HOME", "")}, {environ.get(name, "") for name in USER_NAMES}
     with contextlib.suppress(KeyError, ImportError):  # a user whom nobody knows; Windows
         import pwd
 
@@ -231,7 +240,8 @@ def _hosts() -> Iterator[str]:
 
 
 def _public_hosts() -> Iterator[str]:
-    for provider in map(providers.load, providers.ids()):
+    """Of the providers that come with vibeusage: a declaration of one's own may name a private one."""
+    for provider in map(providers.load, providers.shipped()):
         yield from provider.hosts
         for address in (provider.dashboard_url, provider.status.url if provider.status else ""):
             yield urlsplit(address).hostname or ""
