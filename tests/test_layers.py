@@ -19,7 +19,8 @@ ROWS = [
         *("context", "credentials", "oauth", "browsers", "cookies", "cookiejars", "databases", "health", "programs"),
     ],
     [
-        *("providers", "declared", "plugin", "plugins", "records", "records.readers", "records.store", "records.schema", "records.pricing"),
+        *("providers", "declared", "plugin", "plugins"),
+        *("records", "records.readers", "records.store", "records.schema", "records.pricing"),
         *("records.disk", "records.merge", "records.rollup", "records.database", "records.call_rows"),
         *("records.source_files", "records.stored", "records.place", "records.quotas"),
         *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
@@ -30,7 +31,7 @@ ROWS = [
     ],
     ["render", "terminal", "cli", "dashboard", "html", "figures", "overview", "__main__"],
 ]
-FOLDERS = ("cli", "dashboard", "html", "providers", "declared", "records.readers")
+FOLDERS = ("plugins", "cli", "dashboard", "html", "providers", "declared", "records.readers")
 # what a provider is, and where its logins are, is data of row 3 that row 2 reads
 ALLOWED = {(name, "providers.spec") for name in ("context", "credentials", "oauth", "health", "fetch")}
 FREE = {"sys", "os", "time", "_thread", "select", "_json", "unicodedata", "binascii"}

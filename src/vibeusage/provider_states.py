@@ -130,7 +130,7 @@ def _row(
         error=known.error.message if known and known.error and state not in ("not set up", "records only") else "",
         todo=todo,
         dashboard=ctx.provider.dashboard_url,
-        file=str(path) if path.suffix == ".toml" else "",
+        file="" if path.suffix == ".py" and ctx.provider.id in providers.shipped() else str(path),
         logs=logs.get(ctx.id, []),
         ways=list(_ways(ctx)),
     )

@@ -16,6 +16,7 @@ COMMANDS = {
     "refresh": "ask the providers now, or only those that are due",
     "auth": "log in, or tell where a login was found",
     "providers": "list, show, switch and set up the providers",
+    "plugin": "list, install, approve, switch, remove or write providers and readers of others",
     "key": "list, set, move or delete the secrets vibeusage keeps",
     "alerts": "tell when a plan is nearly used up: thresholds, and what was told of",
     "status": "show what the providers' own status pages say",

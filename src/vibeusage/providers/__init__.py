@@ -1,12 +1,16 @@
-"""The providers: one file per id, a module with one `PROVIDER` or a declaration; and those of the person."""
+"""The providers: one file per id, a module with one `PROVIDER` or a declaration; the person's own; and plugins."""
 
 import functools
 import importlib
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vibeusage import paths
 from vibeusage.providers.spec import Provider
+
+if TYPE_CHECKING:
+    from vibeusage.plugins.approvals import Approval
 
 HERE = Path(__file__).parent
 SHARED = {"__init__", "spec", "fields"}  # a name with an underscore belongs to the module that is named before it
@@ -32,20 +36,37 @@ def own() -> dict[str, Path]:
     return {path.stem: path for path in found if ID.fullmatch(path.stem) and path.stem not in shipped()}
 
 
+def plugged() -> "dict[str, Approval]":
+    """The plugins that a person approved and that are on; none takes the place of another provider."""
+    from vibeusage.plugins import approvals  # it imports what this package is about
+
+    known = approvals.enabled("provider")
+    return {name: one for name, one in known.items() if name not in shipped() and name not in own()} if known else {}
+
+
 def ids() -> tuple[str, ...]:
     """Every provider there is, in the order of the alphabet."""
-    return tuple(sorted(shipped().keys() | own().keys()))
+    return tuple(sorted(shipped().keys() | own().keys() | plugged().keys()))
 
 
 def path(provider_id: str) -> Path:
     """The file that says what the provider is."""
-    return shipped().get(provider_id) or own()[provider_id]
+    found = shipped().get(provider_id) or own().get(provider_id)
+    if found:
+        return found
+    from vibeusage.plugins import sources  # with what hashes and finds distributions
+
+    return sources.path(plugged()[provider_id])
 
 
 def load(provider_id: str) -> Provider:
     """A declaration of the person with a mistake in it is a provider that says so when it is asked."""
     if provider_id in shipped():
         return _shipped(provider_id)
+    if provider_id not in own():
+        from vibeusage.plugins import provider
+
+        return provider.provider(plugged()[provider_id])
     from vibeusage import declared  # it imports what reads a Provider, which is this package
 
     return declared.load(provider_id, path(provider_id))

@@ -20,12 +20,12 @@ from vibeusage import files
 from vibeusage.records import damage, logfiles, merge, place, store
 from vibeusage.records.database import Damaged
 from vibeusage.records.logfiles import ChangedMeanwhile, Seen
-from vibeusage.records.readers.spec import Call, Database, Document, Lines, Places, Reader, Source
+from vibeusage.records.place import LOCK as LOCK
+from vibeusage.records.readers.spec import Call, Database, Document, Lines, Misread, Places, Reader, ReadLater, Source
 from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.source_files import SourceFile
 from vibeusage.records.store import Store
 
-LOCK = "records.lock"
 BATCH = 20_000
 FUTURE_MS = 86_400_000
 MOST_OF_ONE = 1 << 43  # tokens of one call; sums of these stay within 64 bits
@@ -213,6 +213,8 @@ class _Job:
             self.result.read += 1
         except ChangedMeanwhile:
             self.result.skip("changed while it was read")
+        except ReadLater as exc:
+            self._later(str(exc))
         except FileNotFoundError:
             self.result.files -= 1
         except OSError as exc:
@@ -301,6 +303,11 @@ class _Job:
         if failed != known:
             self.states.append(failed)
 
+    def _later(self, why: str) -> None:
+        self.result.skip("left for later")
+        if all(each.error != why for each in self.result.errors):
+            self.result.errors.append(FileError("", why))
+
     def _mark_gone(self, known: Mapping[str, SourceFile], found: Mapping[str, _File]) -> None:
         """Files vanish, their calls stay."""
         for path, state in known.items():
@@ -373,6 +380,8 @@ def _guarded(read: Callable[[], Any]) -> Any:
     """What a reader returns; a mistake of it is told by kind and place, since its text may quote a conversation."""
     try:
         return read()
+    except ReadLater:
+        raise
     except Exception as exc:
         raise _told(exc) from None
 
@@ -381,11 +390,15 @@ def _each(calls: Iterable[Call]) -> Iterator[Call]:
     """The same for a reader that makes its calls one by one."""
     try:
         yield from calls
+    except ReadLater:
+        raise
     except Exception as exc:
         raise _told(exc) from None
 
 
 def _told(exc: Exception) -> _ReaderFailed:
+    if isinstance(exc, Misread):
+        return _ReaderFailed(str(exc))
     import traceback
 
     frame = traceback.extract_tb(exc.__traceback__)[-1]

@@ -19,6 +19,14 @@ LONG = "long"  # a note of an aggregate: each of its prompts was longer than LON
 LONG_PROMPT = 200_000
 
 
+class Misread(Exception):
+    """A log that its reader does not understand, in words that quote nothing of it."""
+
+
+class ReadLater(Exception):
+    """A log that cannot be read now, for a reason that has nothing to do with it: told once, and tried again."""
+
+
 class Call(msgspec.Struct, gc=False, kw_only=True):
     """One model call, or what a tool tells of several.
 
