@@ -90,9 +90,10 @@ _vibeusage_prompt() {
 _vibeusage_complete() {
   local words='' IFS=$' \t\n'
   case $COMP_CWORD-${COMP_WORDS[1]} in
-    1-*) words='usage line harvest refresh auth providers key alerts status doctor report records config cache init
+    1-*) words='usage line harvest refresh auth providers plugin key alerts status doctor report records config cache init
       install uninstall demo' ;;
     2-providers) words='list show enable disable configure order check' ;;
+    2-plugin) words='list info install enable disable remove new' ;;
     2-report) words='daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html' ;;
     2-install | 2-uninstall) words='zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd' ;;
     2-line) words='tmux starship zsh bash fish claude-code copilot qwen cursor agy waybar i3blocks polybar screen zjstatus
