@@ -48,7 +48,10 @@ class _Refill(msgspec.Struct):
 
 def noted(ctx: Context) -> Login | None:
     """The newest of the notes of all IDEs, with the instant (epoch seconds) at which it was written."""
-    found = [(path.stat().st_mtime, path) for path in _files(ctx)]
+    try:
+        found = [(path.stat().st_mtime, path) for path in _files(ctx)]
+    except OSError:  # no such home, or nobody may look into it
+        return None
     if not found:
         return None
     written_at, path = max(found)
