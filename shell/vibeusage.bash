@@ -90,7 +90,7 @@ _vibeusage_prompt() {
 _vibeusage_complete() {
   local words='' IFS=$' \t\n'
   case $COMP_CWORD-${COMP_WORDS[1]} in
-    1-*) words='usage line harvest refresh auth providers plugin key alerts status doctor report records config cache init
+    1-*) words='usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records config cache init
       install uninstall demo' ;;
     2-providers) words='list show enable disable configure order check' ;;
     2-plugin) words='list info install enable disable remove new' ;;

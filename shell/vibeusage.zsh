@@ -87,7 +87,7 @@ _vibeusage_precmd() {
 prompt_vibeusage() { p10k segment -c '${VIBEUSAGE_SEGMENT-}' -e -t '${VIBEUSAGE_SEGMENT-}' }  # expanded at each draw
 _vibeusage_complete() {
   case $CURRENT$words[2] in
-    2*) compadd -- usage line harvest refresh auth providers plugin key alerts status doctor report records config cache init install uninstall demo ;;
+    2*) compadd -- usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records config cache init install uninstall demo ;;
     3providers) compadd -- list show enable disable configure order check ;;
     3plugin) compadd -- list info install enable disable remove new ;;
     3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html ;;

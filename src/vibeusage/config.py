@@ -16,6 +16,7 @@ from vibeusage.settings import (
     Alerts,
     Config,
     Credentials,
+    Dashboard,
     Fetch,
     History,
     Line,
@@ -33,6 +34,7 @@ SIZE_LIMIT = 1 << 20
 BACKUP_LIMIT = 64 << 20
 TABLES: dict[str, type[msgspec.Struct]] = {
     "fetch": Fetch,
+    "dashboard": Dashboard,
     "credentials": Credentials,
     "alerts": Alerts,
     "pricing": Pricing,

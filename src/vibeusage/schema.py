@@ -80,11 +80,8 @@ def leaves(struct: type[msgspec.Struct]) -> dict[str, Any]:
 def value_of(kind: Any, text: str) -> Any:
     """A text from a command line as `kind` wants it; what does not fit comes back as it was."""
     plain = get_args(kind)[0]
-    choices, lists = (
-        _choices(plain),
-        [one for one in (plain, *get_args(plain)) if get_origin(_bare(one)) is list],
-    )
-    if text in choices or plain is str:
+    lists = [one for one in (plain, *get_args(plain)) if get_origin(_bare(one)) is list]
+    if text in choices(plain) or plain is str:
         return text
     if not lists:
         return _lax(plain, text)
@@ -164,12 +161,12 @@ def _bare(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
-def _choices(kind: Any) -> tuple:
+def choices(kind: Any) -> tuple:
     """The values of a Literal, alone or in a union; those inside a list are no value of their own."""
     if get_origin(kind) is list:
         return ()
     parts = get_args(kind)
-    return parts if parts and all(isinstance(part, str) for part in parts) else sum(map(_choices, parts), ())
+    return parts if parts and all(isinstance(part, str) for part in parts) else sum(map(choices, parts), ())
 
 
 def _lax(kind: Any, text: str) -> Any:

@@ -13,6 +13,10 @@ from vibeusage import items, schema
 FORMAT_FIELDS = ("provider", "account", "icon", "period", "percent", "bar", "reset", "pace", "age", "source")
 ITEMS = ("periods", *items.ITEMS)
 PLACEHOLDERS = ("title", "text", "account", "period", "percent", "threshold")
+SERVER_PARAMETERS = (
+    *("sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding", "gssencmode", "host", "hostaddr", "port"),
+    *("connect_timeout", "target_session_attrs", "load_balance_hosts"),
+)
 ASSISTANTS = ("claude-code", "copilot", "qwen", "cursor", "agy")
 
 # C0, DEL, C1, line separators, bidirectional overrides, halves of surrogates
@@ -72,6 +76,21 @@ def url_problem(url: str, *, private: bool = False) -> str:
     return f"is http, which is allowed for {'private networks' if private else 'this machine only'}"
 
 
+def server_problem(url: str) -> str:
+    """Never says the address itself: a mistaken one may hold a password."""
+    found = re.fullmatch(r"postgres(?:ql)?://(?:([^@/?#]*)@)?[^@/?#]*(?:/[^@/?#]*)?(?:\?([^#]*))?", url)
+    if not found or len(url) > 500 or not re.fullmatch(r"[\x21-\x7e]+", url):
+        return "is not an address such as postgresql://user@host/database"
+    names = [part.partition("=")[0] for part in (found[2] or "").split("&") if part]
+    if ":" in (found[1] or "") or "password" in names:
+        return (
+            "must not hold a password: `vibeusage records push --password` keeps it, else ~/.pgpass (PGPASSFILE) or "
+            "PGPASSWORD has it"
+        )
+    unknown = [name for name in names if name not in SERVER_PARAMETERS]
+    return f"may have these parameters only: {', '.join(SERVER_PARAMETERS)}" if unknown else ""
+
+
 def _is_private(host: str) -> bool:
     """10.x, 172.16-31.x, 192.168.x, fc00::/7, link-local, and names that end in .local."""
     try:
@@ -126,6 +145,17 @@ Rows = Annotated[
         [["model", "context"], ["periods"]],
         _rows_problem,
     ),
+]
+Colors = Annotated[
+    Literal["usual", "safe", "none"],
+    about(
+        "the colours of pace: green to red, blue to magenta, or marks only",
+        '"usual", "safe" or "none"',
+        "safe",
+    ),
+]
+Plots = Annotated[
+    Literal["cost", "tokens"], about("what the dashboard plots at first", '"cost" or "tokens"', "tokens")
 ]
 Timeout = Annotated[float, Meta(ge=1, le=120), about("seconds for one provider", "a number from 1 to 120", 15.0)]
 Interval = Annotated[
@@ -264,6 +294,15 @@ StorageFolder = Annotated[
     Meta(min_length=1, max_length=1000, pattern=rf"\A[^{_CONTROL}]+\Z"),
     about("where usage.db lies; not set: the data folder", "an absolute path, or ~/…", "~/records", _folder_problem),
 ]
+StorageUrl = Annotated[
+    str,
+    about(
+        "the PostgreSQL server of several machines, without a password",
+        "an address such as postgresql://user@host/database",
+        "postgresql://ana@db.example/usage?sslmode=verify-full",
+        server_problem,
+    ),
+]
 HistoryDays = Annotated[
     int, Meta(ge=0, le=36_500), about("days that the quotas' history is kept", "a whole number from 0 to 36500", 90)
 ]
@@ -340,6 +379,11 @@ class Credentials(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     browser: PreferredBrowser | None = None
 
 
+class Dashboard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    colors: Colors = "usual"
+    plots: Plots = "cost"
+
+
 class ProviderOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a provider (`claude`) or of one more account of it (`claude@work`)."""
 
@@ -400,6 +444,7 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     folder: StorageFolder | None = None
+    url: StorageUrl | None = None
 
 
 class Machines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -421,6 +466,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     machines: Machines = msgspec.field(default_factory=Machines)
     history: History = msgspec.field(default_factory=History)
     storage: Storage = msgspec.field(default_factory=Storage)
+    dashboard: Dashboard = msgspec.field(default_factory=Dashboard)
     plans: dict[PlanName, PlanOptions] = msgspec.field(default_factory=dict)
     enabled_providers: EnabledProviders | None = None
     provider_order: ProviderOrder | None = None

@@ -13,6 +13,8 @@ COMMANDS = {
     "usage": "show every plan: used, reset, pace (the default)",
     "line": "print the segment for one target from the cache",
     "harvest": "record the limits in a Claude Code document and pass it on",
+    "dashboard": "look at all of it in one screen that keeps itself up to date",
+    "watch": "the quotas, redrawn as they change",
     "refresh": "ask the providers now, or only those that are due",
     "auth": "log in, or tell where a login was found",
     "providers": "list, show, switch and set up the providers",

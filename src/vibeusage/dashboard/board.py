@@ -1,0 +1,227 @@
+"""What the person looks at: the page, how far back, which tool; what a key changes, and what it asks to be done."""
+
+from datetime import datetime, tzinfo
+from typing import Any, NamedTuple
+
+from vibeusage.dashboard import breakdowns, facts, heat, manage, options, spans, usage
+from vibeusage.dashboard.loading import Ask, Settings, States
+from vibeusage.dashboard.options import Item
+from vibeusage.dashboard.page import Page, Room
+from vibeusage.terminal import Line, Style, wrapped
+
+MODES = {
+    "u": "usage",
+    "w": "weekly",
+    "m": "monthly",
+    "y": "yearly",
+    "h": "heatmap",
+    "d": "devices",
+    "p": "providers",
+    "s": "settings",
+}
+BEHIND = {"manage": "providers", "configure": "manage"}  # where ESC leads; elsewhere to the first page
+BACK_IN = ("weekly", "monthly", "yearly", "heatmap", "providers")
+OF_TOOL = ("weekly", "monthly", "yearly", "heatmap", "providers")
+FURTHEST = 200
+PAGE = 10  # rows that the cursor goes by a page key
+
+
+class Quit(NamedTuple):
+    code: int = 0
+
+
+class Edit(NamedTuple):
+    """A text is wanted for this setting."""
+
+    item: Item
+
+
+class Change(NamedTuple):
+    key: str
+    text: str
+
+
+class Switch(NamedTuple):
+    name: str
+    on: bool
+
+
+class AskNow(NamedTuple):
+    """The providers are to be asked."""
+
+
+class Failure(NamedTuple):
+    message: str
+    hint: str
+
+
+Wish = Quit | Edit | Change | Switch | AskNow
+
+
+class Board:
+    """`got` has what was read, also while newer is being read."""
+
+    def __init__(self, measure: str) -> None:
+        self.mode = "usage"
+        self.measure = measure
+        self.provider = ""
+        self.configured = ""
+        self.back: dict[str, int] = {}
+        self.picked: dict[str, int] = {}
+        self.shows_all = False
+        self.tools: tuple[str, ...] = ()
+        self.got: dict[Ask, Any] = {}
+
+    def asks(self) -> list[Ask]:
+        """What the page is made of, the most wanted first."""
+        return self._of(self.mode)
+
+    def ahead(self) -> list[Ask]:
+        """What the other pages are made of, so that a key finds it read."""
+        return [ask for mode in (*MODES.values(), "manage") for ask in self._of(mode)]
+
+    def _of(self, mode: str) -> list[Ask]:
+        back = self.back.get(mode, 0)
+        provider = self.provider if mode in OF_TOOL else ""
+        match mode:
+            case "usage":
+                return [Ask("quotas"), Ask("recent")]
+            case "manage":
+                return [Ask("states")]
+            case "configure":
+                return [Ask("configure", provider=self.configured)]
+        return [Ask(mode, back, provider)]
+
+    def arrived(self, ask: Ask, found: object) -> None:
+        self.got[ask] = found
+        self.tools = getattr(found, "tools", self.tools)
+
+    def page(self, style: Style, room: Room, now: datetime, zone: tzinfo) -> Page:
+        found = self.got.get(self.asks()[0])
+        if found is None:
+            return Page([("strong", self.mode.title())], [[("dim", f"reading {style.glyphs.ellipsis}")]])
+        if isinstance(found, Failure):
+            return Page([("strong", self.mode.title())], _told(found, style, room.columns))
+        match self.mode:
+            case "usage":
+                recent = self.got.get(Ask("recent"))
+                return usage.page(found, None if isinstance(recent, Failure) else recent, style, room, now)
+            case "heatmap":
+                return heat.page(found, style, room, measure=self.measure, provider=self.provider)
+            case "devices":
+                return breakdowns.devices(found, style, room, zone)
+            case "providers":
+                return breakdowns.providers(found, style, room, provider=self.provider)
+            case "manage":
+                return manage.page(self._rows(), self._picked(len(self._rows())), style, room, now, zone)
+            case "settings":
+                above = facts.lines(found.about, style)
+                return options.page("Settings", found.items, self._picked(len(found.items)), style, above=above)
+            case "configure":
+                title = f"Configure {style.text(self.configured)}"
+                return options.page(title, found.items, self._picked(len(found.items)), style)
+        return spans.page(found, style, room, measure=self.measure, provider=self.provider)
+
+    def key(self, key: str) -> Wish | None:
+        """What is to be done about a key, besides what it changes here."""
+        if key in MODES:
+            self._turn_to(MODES[key])
+            return None
+        match key:
+            case "q":
+                return Quit()
+            case "escape":
+                return self._leave()
+            case "r":
+                return AskNow()
+            case "t":
+                self.measure = "tokens" if self.measure == "cost" else "cost"
+            case "f" if self.mode in OF_TOOL:
+                every = ("", *self.tools)
+                at = every.index(self.provider) if self.provider in every else 0
+                self.provider = every[(at + 1) % len(every)]
+            case "left" | "right" if self.mode in BACK_IN:
+                further = self.back.get(self.mode, 0) + (1 if key == "left" else -1)
+                self.back[self.mode] = max(0, min(FURTHEST, further))
+            case "up" | "down" | "pageup" | "pagedown" | "home" | "end" | "j" | "k" if self.has_cursor():
+                self._move(key)
+            case _:
+                return self._done_here(key)
+        return None
+
+    def has_cursor(self) -> bool:
+        return self.mode in ("manage", "settings", "configure")
+
+    def _done_here(self, key: str) -> Wish | None:
+        """The keys of one page only."""
+        match self.mode, key:
+            case "providers", "enter":
+                self._turn_to("manage")
+            case "settings", "P":
+                self._turn_to("manage")
+            case "manage", "a":
+                self.shows_all = not self.shows_all
+            case "manage", "space" | "enter" | "c" if self._rows():
+                row = self._rows()[self._picked(len(self._rows()))]
+                if key == "space":
+                    return Switch(row.id, row.state == "off")
+                self.configured = row.id
+                self._turn_to("configure")
+            case "settings" | "configure", "enter" | "space":
+                return self._edited()
+            case "settings" | "configure", "backspace" | "delete" if self._items():
+                return Change(self._items()[self._picked(len(self._items()))].key, "")
+        return None
+
+    def _edited(self) -> Wish | None:
+        items = self._items()
+        if not items:
+            return None
+        item = items[self._picked(len(items))]
+        return Change(item.key, item.following()) if item.choices else Edit(item)
+
+    def _turn_to(self, mode: str) -> None:
+        self.mode = mode
+        self.back.pop(mode, None)
+
+    def _leave(self) -> Wish | None:
+        if self.mode == "usage":
+            return Quit()
+        self._turn_to(BEHIND.get(self.mode, "usage"))
+        return None
+
+    def _rows(self) -> list:
+        found = self.got.get(Ask("states"))
+        return manage.shown(found.rows, shows_all=self.shows_all) if isinstance(found, States) else []
+
+    def _items(self) -> list[Item]:
+        found = self.got.get(self.asks()[0])
+        return found.items if isinstance(found, Settings) else []
+
+    def _picked(self, count: int) -> int:
+        return max(0, min(self.picked.get(self.mode, 0), count - 1))
+
+    def _move(self, key: str) -> None:
+        count = len(self._rows() if self.mode == "manage" else self._items())
+        at = self._picked(count)
+        moves = {"up": -1, "k": -1, "down": 1, "j": 1, "pageup": -PAGE, "pagedown": PAGE, "home": -count, "end": count}
+        to = at + moves[key]
+        self.picked[self.mode] = max(0, min(to, count - 1))
+
+
+def _told(found: Failure, style: Style, cells: int) -> list[Line]:
+    lines: list[Line] = [[("red", text)] for text in wrapped(style.text(found.message, 500), cells)]
+    hints = [style.text(text, 500) for text in found.hint.split("\n")]
+    return [*lines, *([("", text)] for hint in hints for text in wrapped(hint, cells))]
+
+
+def bar(mode: str, columns: int) -> Line:
+    """The keys of the pages; the one that is open stands out."""
+    here = BEHIND.get(BEHIND.get(mode, mode), BEHIND.get(mode, mode))
+    named = [(name, f"[{key}]{name[1:]}") for key, name in MODES.items()]
+    if sum(len(text) + 1 for _, text in named) > columns + 1:
+        named = [(name, key) for key, name in MODES.items()]
+    line: Line = []
+    for name, text in named:
+        line += [("strong" if name == here else "dim", text), ("", " ")]
+    return line[:-1]

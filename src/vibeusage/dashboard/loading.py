@@ -1,0 +1,173 @@
+"""What the pages show, read from the cache and the store: each reading opens what it needs and closes it again."""
+
+import os
+from calendar import monthrange
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from vibeusage import accounts, cache, config, overview, provider_states
+from vibeusage.config import Config
+from vibeusage.dashboard import changes, facts, options
+from vibeusage.records import days, heatmap, place, reports, store, tally
+from vibeusage.records.reports import Query, Report
+from vibeusage.render import Entry
+
+RECENT_DAYS = 30
+PARTS = {"weekly": "daily", "monthly": "daily", "yearly": "monthly"}  # what a span is plotted by
+
+
+class Ask(NamedTuple):
+    """`kind` of reading; `back`: how many weeks, months or years before this one; `provider`: of its records only."""
+
+    kind: str
+    back: int = 0
+    provider: str = ""
+
+
+class Quotas(msgspec.Struct, frozen=True):
+    entries: list[Entry]
+
+
+class Recent(msgspec.Struct, frozen=True):
+    """The last days, today included, one by one."""
+
+    report: Report
+    first: date
+    last: date
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A week, month or year: by its parts, by model and by tool; `tools` are those with records at any time."""
+
+    period: str
+    first: date
+    last: date
+    parts: Report
+    models: Report
+    providers: Report
+    tools: tuple[str, ...]
+
+
+class Year(msgspec.Struct, frozen=True):
+    report: Report
+    first: date
+    last: date
+
+
+class Devices(msgspec.Struct, frozen=True):
+    every: Report
+    month: Report
+
+
+class Breakdown(msgspec.Struct, frozen=True):
+    """A month by provider and by model; `idle` are those with numbers or records that have none in it."""
+
+    first: date
+    providers: Report
+    models: Report
+    idle: tuple[str, ...]
+    tools: tuple[str, ...]
+
+
+class States(msgspec.Struct, frozen=True):
+    rows: list[provider_states.Row]
+
+
+class Settings(msgspec.Struct, frozen=True):
+    items: list[options.Item]
+    about: facts.Facts | None = None
+
+
+class Source:
+    """Reads, one thing at a time; keeps the prices as long as nothing that they come from has changed."""
+
+    def __init__(self) -> None:
+        self._pricer: tuple[changes.Token, tally.Pricer] | None = None
+
+    def load(self, ask: Ask, now: datetime) -> object:
+        """Raises VibeusageError."""
+        settings = accounts.in_force(config.load(), os.environ)
+        match ask.kind:
+            case "quotas":
+                return quotas((), settings, now)
+            case "states":
+                around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=False)
+                return States(provider_states.gathered(settings, around))
+            case "settings":
+                return Settings(options.of_all(), facts.gathered(settings))
+            case "configure":
+                return Settings(options.of_provider(ask.provider))
+        zone = days.zone()
+        today = now.astimezone(zone).date()
+        with store.open(readonly=True) as opened:
+            return _of_records(ask, opened, self._prices(settings, today), Query(zone=zone), today)
+
+    def _prices(self, settings: Config, today: date) -> tally.Pricer:
+        token = changes.records(place.named(settings), today)
+        if self._pricer is None or self._pricer[0] != token:
+            self._pricer = token, tally.pricer(settings.pricing)
+        return self._pricer[1]
+
+
+def _of_records(ask: Ask, opened: store.Store, pricer: tally.Pricer, query: Query, today: date) -> object:
+    only = (ask.provider,) if ask.provider else ()
+
+    def of(kind: str, first: date | None, last: date | None) -> Report:
+        asked = msgspec.structs.replace(query, since=first, until=last, providers=only)
+        made = reports.periods if kind in days.PERIODS else reports.groups
+        return made(kind, opened, pricer, asked)
+
+    match ask.kind:
+        case "recent":
+            first = today - timedelta(days=RECENT_DAYS - 1)
+            return Recent(of("daily", first, today), first, today)
+        case "heatmap":
+            last = _years_before(today, ask.back)
+            first = heatmap.since(last, days.MONDAY)
+            return Year(of("daily", first, last), first, last)
+        case "devices":
+            return Devices(of("devices", None, None), of("devices", today.replace(day=1), today))
+        case "providers":
+            first, last = span_of("monthly", today, ask.back)
+            found = of("providers", first, last)
+            tools, seen = _tools(opened), {row.provider for row in found.rows}
+            asked = {name.partition("@")[0] for name in cache.load_snapshots()}
+            idle = () if only else tuple(sorted({*tools, *asked} - seen))
+            return Breakdown(first, found, of("models", first, last), idle, tools)
+    first, last = span_of(ask.kind, today, ask.back)
+    parts = of(PARTS[ask.kind], first, last)
+    return Span(ask.kind, first, last, parts, of("models", first, last), of("providers", first, last), _tools(opened))
+
+
+def quotas(names: Sequence[str], settings: Config, now: datetime) -> Quotas:
+    """Of these, else of all that are shown. Raises ConfigError for a name that nobody knows."""
+    return Quotas([_without_mail(entry) for entry in overview.entries(overview.known(names, settings, now))])
+
+
+def _without_mail(entry: Entry) -> Entry:
+    """People share their screens."""
+    found = entry.snapshot
+    if found is None or found.identity is None:
+        return entry
+    identity = msgspec.structs.replace(found.identity, email=None)
+    return msgspec.structs.replace(entry, snapshot=msgspec.structs.replace(found, identity=identity))
+
+
+def _tools(opened: store.Store) -> tuple[str, ...]:
+    return tuple(sorted({provider for provider, _ in opened.models()}))
+
+
+def span_of(period: str, today: date, back: int) -> tuple[date, date]:
+    """The first and the last day of the period that is `back` ones before that of `today`."""
+    first = days.first_of(period, today)
+    for _ in range(back):
+        first = days.first_of(period, first - timedelta(days=1))
+    return first, days.after(period, first) - timedelta(days=1)
+
+
+def _years_before(day: date, back: int) -> date:
+    year = day.year - back
+    return day.replace(year=year, day=min(day.day, monthrange(year, day.month)[1]))
