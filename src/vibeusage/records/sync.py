@@ -20,12 +20,12 @@ from vibeusage import files
 from vibeusage.records import damage, logfiles, merge, place, store
 from vibeusage.records.database import Damaged
 from vibeusage.records.logfiles import ChangedMeanwhile, Seen
-from vibeusage.records.place import LOCK as LOCK
 from vibeusage.records.readers.spec import Call, Database, Document, Lines, Misread, Places, Reader, ReadLater, Source
 from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.source_files import SourceFile
 from vibeusage.records.store import Store
 
+LOCK = "records.lock"
 BATCH = 20_000
 FUTURE_MS = 86_400_000
 MOST_OF_ONE = 1 << 43  # tokens of one call; sums of these stay within 64 bits
