@@ -44,7 +44,7 @@ def distribution(
     group: str = "vibeusage.providers",
 ) -> Path:
     """An installed distribution with one module, `acme_vibeusage.quota`, in a folder that is put on `sys.path`."""
-    package, info = folder / "acme_vibeusage", folder / f"acme_vibeusage-{version}.dist-info"
+    package, info = folder / "acme_vibeusage", folder / f"{name.replace('-', '_')}-{version}.dist-info"
     files = {
         package / "__init__.py": "",
         package / "numbers.py": "WEEK = 12.5\n",

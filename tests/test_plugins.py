@@ -19,7 +19,7 @@ from vendors import Answer, World
 from vibeusage import cache, cli, gate, plugin, providers
 from vibeusage.errors import ConfigError, ShapeError
 from vibeusage.models import Balance, PeriodType, ProviderIdentity, UsagePeriod
-from vibeusage.plugins import approvals, landlock, manifest, process, reader, sources, template
+from vibeusage.plugins import approvals, landlock, manifest, process, reader, seccomp, sources, template
 from vibeusage.records import readers, sync
 from vibeusage.records.readers.spec import Places
 from vibeusage.refresh import refresh
@@ -97,6 +97,16 @@ def test_a_refused_request_is_the_error_that_any_provider_would_tell(monkeypatch
     assert error.category == category
     assert error.message.startswith("api.acme.example")
     assert ("acme" in gate.load()["acme"].holds) is False
+
+
+def test_a_base_url_of_the_settings_takes_the_place_of_the_first_host(monkeypatch, config_dir):
+    plugging.approved(plugging.provider("request.get_json('https://api.acme.example/v1')\nreturn plugin.Usage()"))
+    (config_dir / "config.toml").write_text('[providers.acme]\nbase_url = "https://proxy.example/acme"\n')
+    with World() as world:
+        world.on("GET", "proxy.example", "/acme/v1", Answer(json={}))
+        for name, value in world.environ.items():
+            monkeypatch.setenv(name, value)
+        assert asked().error is None
 
 
 def test_an_error_of_its_own_is_told_in_its_words_but_without_the_login():
@@ -393,6 +403,33 @@ if landlock.version() >= 4:
     assert done.stdout.split() == ["PermissionError", "PermissionError", "done"]
 
 
+@pytest.mark.skipif(not seccomp.program(), reason="there is no filter for this machine")
+def test_h2_the_kernel_keeps_it_from_processes_and_sockets_without_python_too():
+    code = """
+import os, socket, subprocess
+from vibeusage.plugins import seccomp
+assert seccomp.restrict()
+for what in (os.fork, socket.socket, lambda: subprocess.run(["true"]), lambda: os.kill(os.getppid(), 0),
+             lambda: os.execv("/bin/true", ["true"])):
+    try: what()
+    except PermissionError: continue
+    raise SystemExit(f"{what} was done")
+open("/dev/null").close()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_h3_the_folder_that_somebody_is_in_is_closed_to_it(tmp_path, monkeypatch):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/.env").write_text("SECRET=1")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.syspath_prepend(str(tmp_path / "project"))  # as `python -m` does
+    path = tmp_path / "project/.env"
+    assert error_of(plugging.provider(f"open({str(path)!r})")).message == (
+        f"the plugin acme tried to open {path}, which ended it"
+    )
+
+
 # --- what it says of itself
 
 
@@ -490,6 +527,14 @@ def test_h1_bytecode_that_was_put_beside_the_source_is_not_taken(site):
     (package / "numbers.py").write_text(true)
     os.utime(package / "numbers.py", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
     assert asked().snapshot.identity.plan == "12.5"
+
+
+def test_h1_another_module_of_that_name_is_not_taken(site, tmp_path, monkeypatch):
+    plugging.distribution(site, plugging.provider(SAY.format("'true'")))
+    approvals.keep(offered()[0].approval)
+    plugging.distribution(tmp_path / "first/site-packages", plugging.provider(SAY.format("'false'")), name="other")
+    monkeypatch.syspath_prepend(tmp_path / "first/site-packages")
+    assert asked().snapshot.identity.plan == "true"
 
 
 def test_a_distribution_that_is_gone_or_has_no_plugin_is_told(site):

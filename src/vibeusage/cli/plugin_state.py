@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from vibeusage.errors import ConfigError
-from vibeusage.plugins import approvals, landlock, sources
+from vibeusage.plugins import approvals, landlock, seccomp, sources
 from vibeusage.plugins.approvals import Approval
 from vibeusage.plugins.sources import Found
 from vibeusage.terminal import plain
@@ -57,7 +57,7 @@ def _known(known: Approval) -> Row:
     try:
         found = sources.current(known)
     except ConfigError as exc:
-        row = row_of(Found(known, sources.path(known), b""), "broken")
+        row = row_of(Found(known, sources.path(known)), "broken")
         return msgspec.structs.replace(row, problem=str(exc), todo=exc.hint)
     if not sources.is_same(found.approval, known):
         row = row_of(found, "changed", todo=_ask(known.id))
@@ -125,10 +125,14 @@ def show(row: Row, *, as_json: bool) -> int:
     return 0
 
 
+def _fence() -> str:
+    kernel = [f"Landlock {landlock.version()}"] if landlock.version() else []
+    kernel += ["a filter of system calls"] if seccomp.program() else []
+    return f"the kernel ({', '.join(kernel)}) and Python" if kernel else "Python alone, which native code can step over"
+
+
 def lines(row: Row) -> list[str]:
     """For people."""
-    kernel = landlock.version()
-    keeps = f"the kernel (Landlock {kernel}) and Python" if kernel else "Python alone: this kernel has no Landlock"
     facts = [
         ("state", f"{row.state}: {row.problem}" if row.problem else row.state),
         ("to do", row.todo),
@@ -136,7 +140,7 @@ def lines(row: Row) -> list[str]:
         ("file", row.file),
         ("sha256", row.sha256),
         *(("gets", text) for text in row.gets),
-        ("kept in by", keeps),
+        ("kept in by", _fence()),
     ]
     said = [f"  {title:10}  {plain(text, 500)}" for title, text in facts if text]
     return [f"{plain(row.name)} {plain(row.version)}, a {row.kind} plugin ({row.id})", *said]

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import msgspec
 
+import vibeusage
 from vibeusage.errors import ShapeError, StrategyError
 from vibeusage.plugins import manifest, watch, wire
 from vibeusage.plugins.sources import Found
 
 OUTPUT_MOST = 1 << 20
+PACKAGES = ("site-packages", "dist-packages")
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ")
 SYSTEM = (
     *("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/System/Library"),
@@ -25,7 +27,6 @@ DECODER = msgspec.msgpack.Decoder(wire.FromPlugin)
 
 
 def command(lifeline: int, seconds: float) -> list[str]:
-    """The paths of modules are ours; a relative one among them would be another folder there."""
     return [sys.executable, "-I", "-B", "-X", "utf8", "-c", watch.START, str(lifeline), f"{seconds:g}", *_paths()]
 
 
@@ -35,18 +36,22 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _paths() -> list[str]:
-    return [path for path in sys.path if os.path.isabs(path)]
+    """Where Python's modules and ours are: not the folder that somebody happens to be in."""
+    ours = {str(Path(module.__file__).parents[1]) for module in (vibeusage, msgspec) if module.__file__}
+    own = tuple(os.path.join(folder, "") for folder in (sys.prefix, sys.base_prefix))
+    return [path for path in sys.path if path in ours or path.startswith(own) or path.endswith(PACKAGES)]
 
 
 def start(found: Found) -> wire.Start:
     said, closed = found.approval.manifest, manifest.closed()
-    python = (*_paths(), sys.prefix, sys.base_prefix, *sysconfig.get_paths().values())
+    python = (*found.folders, *_paths(), sys.prefix, sys.base_prefix, *sysconfig.get_paths().values())
     readable = dict.fromkeys(path for path in (*SYSTEM, *python) if not _has_inside(path, (*closed, Path.home())))
     return wire.Start(
         kind=said.kind,
         file=str(found.path),
         source=found.source,
         module=found.approval.module,
+        folders=list(found.folders),
         readable=list(readable),
         closed=[str(path) for path in closed],
     )

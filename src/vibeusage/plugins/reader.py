@@ -8,6 +8,7 @@ import fnmatch
 import os
 import re
 import subprocess
+import time
 import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -86,6 +87,7 @@ class _Talk:
 
     def _calls(self, body: bytes, source: Source) -> Iterator[Call]:
         running, left, is_done = self._ready(), OUTPUT_MOST + 4 * len(body), False
+        began = time.monotonic()
         try:
             running.send(wire.Log(str(source.path), body))
             while not is_done:
@@ -97,7 +99,8 @@ class _Talk:
                 yield from self._said(message)
         except (EOFError, BrokenPipeError):
             code = running.code()
-            self.is_hopeless = code == watch.TOO_LATE
+            # one that had nothing to do for as long is ended, too, perhaps at this very moment
+            self.is_hopeless = code == watch.TOO_LATE and time.monotonic() - began >= SECONDS / 2
             raise process.ended(self.known.id, process.End(code, SECONDS)) from None
         finally:
             if not is_done:  # what it still has to say is of this log
@@ -119,11 +122,10 @@ class _Talk:
                 raise ShapeError(f"the plugin {self.known.id} gave something else than calls")
 
     def _ready(self) -> "_Running":
-        if self.running is None or not self.running.is_alive():
+        if self.running is None or not self.running.has_more_time():
             found = sources.approved(self.known)
             self.running = _Running()
             self.running.send(process.start(found))
-        self.running.more_time()
         return self.running
 
 
@@ -147,11 +149,12 @@ class _Running:
             os.close(theirs)
         self._finish = weakref.finalize(self, _end, self.process, self.lifeline)
 
-    def is_alive(self) -> bool:
-        return self.process.poll() is None
-
-    def more_time(self) -> None:
-        os.write(self.lifeline, b".")
+    def has_more_time(self) -> bool:
+        """Whether it lives, and has as much time again for what comes."""
+        try:
+            return self.process.poll() is None and bool(os.write(self.lifeline, b"."))
+        except BrokenPipeError:
+            return False
 
     def send(self, message: wire.ToPlugin) -> None:
         if self.process.stdin is None:

@@ -28,18 +28,23 @@ MACHINES = {
 
 def restrict() -> bool:
     """From now on this process makes no other one and talks to none; False where there is no filter for it."""
-    machine = os.uname().machine if sys.platform == "linux" and sys.maxsize > 1 << 32 else ""
-    if machine not in MACHINES:
+    steps = program()
+    if not steps:
         return False
-    program = _program(*MACHINES[machine])
-    code = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(code))
+    code = ctypes.create_string_buffer(steps, len(steps))
+    head = struct.pack("HxxxxxxP", len(steps) // 8, ctypes.addressof(code))
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     return libc.prctl(PR_SET_SECCOMP, MODE_FILTER, head, 0, 0) == 0
 
 
-def _program(architecture: int, clone: int, refused: tuple[int, ...]) -> bytes:
+def program() -> bytes:
+    """The filter of this machine, b"" where there is none."""
+    machine = os.uname().machine if sys.platform == "linux" and sys.maxsize > 1 << 32 else ""
+    return _compiled(*MACHINES[machine]) if machine in MACHINES else b""
+
+
+def _compiled(architecture: int, clone: int, refused: tuple[int, ...]) -> bytes:
     """Jumps count instructions to skip, if so and if not."""
     steps = [
         (LOAD, 0, 0, ARCHITECTURE),

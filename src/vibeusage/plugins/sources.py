@@ -23,11 +23,12 @@ MARKS = (".pyc", ".pyo")
 
 
 class Found(NamedTuple):
-    """A plugin as it lies there: what would be approved, its file, and the source of a single one."""
+    """A plugin as it lies there: what would be approved, its file, and its source or the folder its modules are in."""
 
     approval: Approval
     path: Path
-    source: bytes
+    source: bytes = b""
+    folders: tuple[str, ...] = ()
 
 
 def file_of(plugin_id: str) -> Path:
@@ -125,7 +126,7 @@ def _in_distribution(found: metadata.Distribution, module: str) -> Found:
         module=module,
         distribution=_name(found),
     )
-    return Found(approval, file, b"")
+    return Found(approval, file, folders=(str(found.locate_file("")),))
 
 
 def _name(found: metadata.Distribution) -> str:

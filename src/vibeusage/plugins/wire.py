@@ -17,12 +17,13 @@ LENGTH = struct.Struct(">I")
 
 
 class Start(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """What to run: `source` of a single file, or the `module` of a distribution; and what it may read."""
+    """What to run: `source` of a single file, or the `module` of a distribution in `folders`; and what it may read."""
 
     kind: str
     file: str
     source: bytes = b""
     module: str = ""
+    folders: list[str] = []
     readable: list[str]
     closed: list[str]
 

@@ -96,6 +96,7 @@ def _function(start: wire.Start) -> Callable[[Any], Any]:
     if start.module:
         sys.dont_write_bytecode = True
         sys.pycache_prefix = os.devnull  # what was approved are the sources
+        sys.path[:0] = start.folders  # before any other module of that name
         return getattr(importlib.import_module(start.module), name)
     module: dict[str, Any] = {"__name__": Path(start.file).stem, "__file__": start.file}
     exec(compile(start.source, start.file, "exec", dont_inherit=True), module)  # noqa: S102  (what a person approved)
