@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     outcomes = refresh(args.provider, if_due=args.if_due)
     if outcomes is not None:
         _tell_alerts()
+        keep_history()
     outcomes = outcomes or []
     if args.if_due and not args.provider:
         _read_records()
@@ -51,6 +52,15 @@ def _tell_alerts() -> None:
 
         with contextlib.suppress(StorageError):
             alerts.after_round(settings, os.environ)
+
+
+def keep_history() -> None:
+    """What the quotas are now; where it cannot be kept, nobody hears of it."""
+    from vibeusage import config
+    from vibeusage.records import history
+
+    with contextlib.suppress(StorageError):
+        history.after_round(config.load(), int(time.time()))
 
 
 def _read_records() -> None:

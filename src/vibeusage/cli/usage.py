@@ -101,6 +101,7 @@ def _further(count: int) -> list[str]:
 
 def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, FetchOutcome]:
     """The outcomes of the accounts that were asked; another refresher at work is left to it."""
+    from vibeusage.cli.refresh import keep_history
     from vibeusage.refresh import refresh
 
     ours = [name for name in args.provider if name.partition("@")[0] in providers.ids()]
@@ -117,6 +118,8 @@ def _refreshed(args: argparse.Namespace, settings: config.Config) -> dict[str, F
         asked = refresh(
             wanted, if_due=not args.refresh, foreground=True, on_start=start, on_done=lambda name: bars[-1].done(name)
         )
+    if asked:
+        keep_history()
     return {outcome.provider_id: outcome for outcome in asked or []}
 
 

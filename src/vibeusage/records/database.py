@@ -25,23 +25,32 @@ def kept(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def writable(path: Path) -> sqlite3.Connection:
-    files.ensure_folder(path.parent)
-    _make(path)
-    database = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=BUSY_S, isolation_level=None, uri=True)
+def writable(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
+    database = opened(path, busy_s)
     try:
         schema.check(database)
-        mode = "DELETE" if disk.is_network(path.parent) else "WAL"
-        if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != mode:
-            database.execute(f"PRAGMA journal_mode = {mode}")
-        database.execute("PRAGMA synchronous = NORMAL" if mode == "WAL" else "PRAGMA synchronous = FULL")
-        database.execute("PRAGMA temp_store = MEMORY")
-        database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        tune(database, path)
         schema.migrate(database)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def opened(path: Path, busy_s: float = BUSY_S) -> sqlite3.Connection:
+    """To write to, made if it is not there; whatever schema it has."""
+    files.ensure_folder(path.parent)
+    _make(path)
+    return sqlite3.connect(f"file:{quote(str(path))}?mode=rw", timeout=busy_s, isolation_level=None, uri=True)
+
+
+def tune(database: sqlite3.Connection, path: Path) -> None:
+    mode = "DELETE" if disk.is_network(path.parent) else "WAL"
+    if database.execute("PRAGMA journal_mode").fetchone()[0].upper() != mode:
+        database.execute(f"PRAGMA journal_mode = {mode}")
+    database.execute("PRAGMA synchronous = NORMAL" if mode == "WAL" else "PRAGMA synchronous = FULL")
+    database.execute("PRAGMA temp_store = MEMORY")
+    database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
 
 
 def _make(path: Path) -> None:

@@ -8,6 +8,7 @@ from vibeusage.errors import StorageError
 from vibeusage.records import disk
 
 NAME = "usage.db"
+LOCK = "records.lock"  # beside it: one writer at a time
 
 
 def usage_db(settings: Config | None = None) -> Path:

@@ -4,6 +4,8 @@ Instants are epoch milliseconds, money is picodollars (1e-12 USD). Texts that re
 the columns that hold such a text hold its id. `rollup` sums the calls of each quarter of an hour by everything a
 report can ask for, `rollup_models` by what a price needs only; `rollup_days` and `rollup_model_days` are the same by
 days of UTC, `rollup_model_hours` by hours: what is left of the days of other zones.
+
+The quotas' history is compact, see `quotas`: instants of epoch seconds (0 = unknown), hundredths of a percent.
 """
 
 import sqlite3
@@ -130,7 +132,25 @@ _NOTED_PRICES = (
         PRIMARY KEY (provider, model, since, noted)
     ) WITHOUT ROWID""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS, _NOTED_PRICES)
+_QUOTAS = (
+    """CREATE TABLE quota_windows (
+        id INTEGER PRIMARY KEY,
+        account INTEGER NOT NULL,
+        name INTEGER NOT NULL,
+        model INTEGER NOT NULL,
+        window_s INTEGER NOT NULL,
+        UNIQUE (account, name)
+    )""",
+    """CREATE TABLE quota_points (
+        window_id INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        used INTEGER NOT NULL,
+        resets_at INTEGER NOT NULL,
+        PRIMARY KEY (window_id, at)
+    ) WITHOUT ROWID""",
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS, _NOTED_PRICES, _QUOTAS)
 
 
 def version(database: sqlite3.Connection) -> int:

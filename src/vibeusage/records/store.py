@@ -7,7 +7,7 @@ changes nothing; damage is `database.Damaged`, and what to do then is in `damage
 import contextlib
 import os
 import sqlite3
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from itertools import islice
@@ -17,10 +17,11 @@ import msgspec
 
 from vibeusage import files
 from vibeusage.errors import StorageError
-from vibeusage.records import call_rows, merge, rollup, schema, source_files
-from vibeusage.records.database import damaged, empty, kept, readable, told, writable
+from vibeusage.records import call_rows, merge, quotas, rollup, schema, source_files
+from vibeusage.records.database import BUSY_S, damaged, empty, kept, readable, told, writable
 from vibeusage.records.place import NAME as NAME
 from vibeusage.records.place import usage_db
+from vibeusage.records.quotas import Point, Sample
 from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.source_files import SourceFile
@@ -35,15 +36,16 @@ class Changed(msgspec.Struct, frozen=True):
     changed: int = 0
 
 
-def open(path: Path | None = None, *, readonly: bool = False) -> "Store":
+def open(path: Path | None = None, *, readonly: bool = False, busy_s: float = BUSY_S) -> "Store":
     """The store in `path` (see `place`), made and brought up to date unless `readonly`.
 
-    A read-only store that is not there is an empty one. Raises StorageError, and Damaged for what needs a repair.
+    A read-only store that is not there is an empty one; `busy_s` is how long another writer is waited for. Raises
+    StorageError, and Damaged for what needs a repair.
     """
     path = path or usage_db()
     with told(path):
         if not readonly:
-            return Store(path, writable(path))
+            return Store(path, writable(path, busy_s))
         if not os.path.lexists(path):
             return Store(path, empty())
         database = readable(path)
@@ -129,6 +131,18 @@ class Store(Stored):
         sql = "SELECT provider, model, since, prices, source, noted FROM provider_pricing ORDER BY 1, 2, 3, noted"
         with told(self.path):
             return self._db.execute(sql).fetchall()
+
+    def note_quotas(self, samples: Iterable[Sample], *, now: int, keep_from: int) -> int:
+        """Keep what is new, and forget what was last seen before `keep_from`; how many rows are new."""
+        with self.transaction():
+            new = quotas.put(self._db, self._id, samples, now)
+            quotas.prune(self._db, keep_from)
+        return new
+
+    def quota_points(self, accounts: Iterable[str] | None, since: int, until: int) -> Iterator[Point]:
+        """As `quotas.points` has them; instants are epoch seconds."""
+        with told(self.path):
+            yield from quotas.points(self._db, self._names, accounts, since, until)
 
     def mark_synced(self) -> None:
         """Note that a sync has ended, by the time of a file: where nothing is new, the store is not written."""

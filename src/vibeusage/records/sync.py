@@ -20,6 +20,7 @@ from vibeusage import files
 from vibeusage.records import damage, logfiles, merge, place, store
 from vibeusage.records.database import Damaged
 from vibeusage.records.logfiles import ChangedMeanwhile, Seen
+from vibeusage.records.place import LOCK as LOCK
 from vibeusage.records.readers.spec import Call, Database, Document, Lines, Misread, Places, Reader, ReadLater, Source
 from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.source_files import SourceFile
