@@ -3,6 +3,8 @@
 import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -111,8 +113,8 @@ def at(seconds: int) -> datetime:
 
 
 def window(start: int, **fields) -> Window:
-    known = {"account": "claude", "name": "Session (5h)", "start": at(start), "resets_at": at(start + FIVE), **fields}
-    return Window(**known)
+    known: dict[str, Any] = {"account": "claude", "name": "Session (5h)", **fields}
+    return Window(**known, start=at(start), resets_at=at(start + FIVE))
 
 
 def test_a_window_tells_its_peak_when_it_was_used_up_and_its_pace(db):
@@ -199,7 +201,7 @@ def snapshot(now: datetime, *, used: float = 42.0) -> UsageSnapshot:
         observed_at=now,
         source="oauth",
         periods=(session, weekly, over),
-        overage=OverageUsage(used=5, limit=20),
+        overage=OverageUsage(used=Decimal(5), limit=Decimal(20)),
     )
 
 

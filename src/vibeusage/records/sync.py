@@ -26,7 +26,6 @@ from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.source_files import SourceFile
 from vibeusage.records.store import Store
 
-LOCK = "records.lock"
 BATCH = 20_000
 FUTURE_MS = 86_400_000
 MOST_OF_ONE = 1 << 43  # tokens of one call; sums of these stay within 64 bits
