@@ -91,6 +91,9 @@ def test_a_test_as_json(settle, capsys):
 
 
 def test_clearing_the_cache_forgets_what_was_told(settle, cache_dir):
-    episodes.save(Known(seen={"codex": {"Weekly": Seen(utilization=96, at=datetime.now(UTC))}}))
+    seen = {"Weekly": Seen(utilization=96, at=datetime.now(UTC))}
+    episodes.save(Known(seen={"codex": seen, "claude": seen}))
+    assert cli.main(["cache", "clear", "claude"]) == 0
+    assert episodes.load() == Known(seen={"codex": seen})
     assert cli.main(["cache", "clear"]) == 0
     assert not (cache_dir / "alerts.json").exists()

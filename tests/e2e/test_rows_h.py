@@ -18,7 +18,7 @@ from e2e.waiting import wait_until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibeusage import alerts, cache, cli, config, episodes, gate, hooks
+from vibeusage import alerts, cache, cli, config, episodes, files, gate, hooks
 from vibeusage.episodes import Alert, Known, Sample
 from vibeusage.models import PeriodType, UsagePeriod, UsageSnapshot
 
@@ -257,6 +257,19 @@ def test_h4_many_refreshers_at_once_run_it_once(vendor, setting, noting, runs):
     assert [argv for argv, _ in runs()] == [["Session (5h) 80%"]]
 
 
+def test_h4_what_another_refresher_is_at_is_left_to_it(vendor, setting, noting, runs, cache_dir, monkeypatch):
+    setting(noting)
+    monkeypatch.setattr(alerts, "LOCK_WAIT_S", 0)
+    asked(vendor, 85)
+    kept = episodes.load()
+    with files.lock(cache_dir / "alerts.lock", wait_s=0) as got:
+        assert got
+        asked(vendor, 86, 87)
+    assert (runs(), episodes.load()) == ([], kept)
+    asked(vendor, 88)
+    assert len(runs()) == 1
+
+
 @pytest.mark.parametrize("state", ["a folder", "newer"])
 def test_h4_what_cannot_be_remembered_is_not_run(state, vendor, setting, noting, runs, cache_dir):
     setting(noting)
@@ -330,6 +343,18 @@ def test_h5_a_failed_round_repeats_an_observation_and_confirms_none(vendor, sett
     for _ in range(2):
         assert cli.main(["refresh", "--quiet"]) == 2
     assert runs() == []
+
+
+def test_h5_another_account_under_the_same_name_begins_anew(vendor, setting, noting, runs, config_dir):
+    """Its first observation is alone, whatever the account before it has left; what that was told of is not its own."""
+    setting(noting)
+    asked(vendor, 85, 86)
+    faults.log_in(config_dir, vendor.url, "another-t0ken")
+    setting(noting)
+    asked(vendor, 87)
+    assert len(runs()) == 1
+    asked(vendor, 88)
+    assert len(runs()) == 2
 
 
 def test_h5_without_thresholds_nothing_is_kept(vendor, setting, noting, runs, cache_dir):
