@@ -1,12 +1,9 @@
 """Read the assistants' own logs into the store, or tell what is stored."""
 
 import argparse
-import importlib
-from types import ModuleType
 
-from vibeusage.cli import Parser
+from vibeusage.cli import actions
 
-# a module each, and only that of the chosen one is imported
 ACTIONS = {
     "sync": "read what is new in the logs",
     "watch": "read the logs as they grow, until Ctrl-C",
@@ -17,23 +14,9 @@ ACTIONS = {
 }
 
 
-class _Action(Parser):
-    """Knows its arguments once it is chosen."""
-
-    def parse_known_args(self, args=None, namespace=None):
-        _module(self.prog.rpartition(" ")[2]).add_arguments(self)
-        return super().parse_known_args(args, namespace)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", metavar="|".join(ACTIONS), required=True, parser_class=_Action)
-    for name, text in ACTIONS.items():
-        actions.add_parser(name, help=text)
+    actions.add(parser, ACTIONS)
 
 
 def run(args: argparse.Namespace) -> int:
-    return _module(args.action).run(args)
-
-
-def _module(action: str) -> ModuleType:
-    return importlib.import_module(f"vibeusage.cli.records_{action}")
+    return actions.module("records", args.action).run(args)
