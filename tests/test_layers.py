@@ -27,7 +27,7 @@ ROWS = [
     ],
     [
         *("accounts", "fetch", "idle", "refresh", "alerts", "demo", "samples", "timers", "job"),
-        *("diagnosis", "faults", "findings", "found", "mask", "provider_states", "switching"),
+        *("diagnosis", "faults", "findings", "found", "mask", "provider_states", "redact", "switching"),
     ],
     ["render", "terminal", "cli", "dashboard", "html", "figures", "overview", "__main__"],
 ]

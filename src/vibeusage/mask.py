@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +29,7 @@ LONG = 16  # a text of this length in the document of a login is an id or a toke
 LEAST = 3  # a shorter word would take half the report along
 # words of our own that may well be the name of a user, too
 OURS = frozenset({"cache", "claude", "codex", "config", "data", "file", "home", "root", "vibeusage"})
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 OUR_KEYS = ("providers.", "credentials.", "fetch.", "line.", "vibeusage.")  # a setting is no host
 LOOPBACK = re.compile(r"localhost|\[?::1\]?|127\.\d+\.\d+\.\d+", re.I)
 _FILE = re.compile(
@@ -80,6 +81,27 @@ def masked(value: Any, mask: Callable[[str], str]) -> Any:
             return masked(msgspec.to_builtins(value, builtin_types=(datetime,)), mask)
         case _:
             return value
+
+
+def changed(value: _Struct, into: Callable[[str], str]) -> _Struct:
+    """The same struct with every text in it passed through `into`."""
+    return msgspec.convert(masked(value, into), type(value))
+
+
+def without_mails(value: _Struct) -> _Struct:
+    """`c…@…` in place of each mail address; an account such as `claude@work.org` is none."""
+    return changed(value, _without_mails)
+
+
+def _without_mails(text: str) -> str:
+    if "@" not in text:
+        return text
+    known = providers.ids()
+
+    def shown(found: re.Match[str]) -> str:
+        return found[0] if found[0].partition("@")[0] in known else _initial("mail", found[0])
+
+    return _MAIL.sub(shown, text)
 
 
 def leaves(value: Any) -> Iterable[str]:

@@ -152,6 +152,12 @@ class UsageSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     def model_periods(self) -> tuple[UsagePeriod, ...]:
         return tuple(period for period in self.periods if period.model is not None)
 
+    def without_mail(self) -> "UsageSnapshot":
+        """As it is shown unless the mail is asked for."""
+        if self.identity is None or self.identity.email is None:
+            return self
+        return msgspec.structs.replace(self, identity=msgspec.structs.replace(self.identity, email=None))
+
     def is_stale(self, now: datetime, max_age: timedelta) -> bool:
         """Older than `max_age`, or from the future, which proves nothing."""
         return not now - max_age < self.observed_at <= now

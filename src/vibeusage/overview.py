@@ -1,16 +1,19 @@
 """Every account's numbers, and why some are missing or not newer: what is in the cache, as a surface shows it."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from vibeusage import accounts, cache, config, gate, health, providers, shown
+from vibeusage import accounts, cache, config, gate, health, mask, providers, shown
 from vibeusage.errors import NotConfigured
 from vibeusage.models import FetchError, FetchOutcome, UsageSnapshot
 from vibeusage.render import Entry
+
+if TYPE_CHECKING:
+    from vibeusage.redact import Redaction
 
 
 class Known(NamedTuple):
@@ -22,18 +25,51 @@ class Known(NamedTuple):
 
 
 def known(
-    wanted: Sequence[str], settings: config.Config, now: datetime, *, outcomes: Mapping[str, FetchOutcome] = {}
+    wanted: Sequence[str],
+    settings: config.Config,
+    now: datetime,
+    *,
+    outcomes: Mapping[str, FetchOutcome] = {},
+    mails: bool = False,
 ) -> Known:
     """What is stored of those wanted, else of all that are shown; `outcomes` are of a round just now.
 
-    Raises ConfigError for a name that nobody knows.
+    Mail addresses only with `mails`. Raises ConfigError for a name that nobody knows.
     """
     gates = gate.load()
     chosen = _chosen(wanted, outcomes, settings, now)
     if not wanted:
         chosen = shown.in_order({**dict.fromkeys(_failing(gates, settings, now)), **chosen}, settings)
     errors = _errors(chosen, outcomes, gates, settings, now, named=bool(wanted))
-    return Known({name: snapshot and _with_status(snapshot) for name, snapshot in chosen.items()}, errors, gates)
+    found = Known({name: snapshot and _with_status(snapshot) for name, snapshot in chosen.items()}, errors, gates)
+    return found if mails else _changed(found, str, _without_mail, mask.without_mails)
+
+
+def redacted(known: Known, shown_as: "Redaction") -> Known:
+    return _changed(known, shown_as.account, shown_as.snapshot, shown_as.struct)
+
+
+def _changed(
+    known: Known,
+    account: Callable[[str], str],
+    snapshot: Callable[[UsageSnapshot], UsageSnapshot],
+    struct: Callable[[Any], Any],
+) -> Known:
+    gates = {
+        account(name): msgspec.structs.replace(one, attempts=tuple(map(struct, one.attempts)))
+        for name, one in known.gates.items()
+    }
+    return Known(
+        {account(name): one and snapshot(one) for name, one in known.snapshots.items()},
+        {account(name): struct(error) for name, error in known.errors.items()},
+        gates,
+    )
+
+
+def _without_mail(snapshot: UsageSnapshot) -> UsageSnapshot:
+    """Neither as the account's own nor in a sentence of its status page."""
+    status = snapshot.status and mask.without_mails(snapshot.status)
+    return msgspec.structs.replace(snapshot.without_mail(), status=status)
 
 
 def entries(known: Known, *, quiet: bool = False) -> list[Entry]:

@@ -50,6 +50,8 @@ def main(argv: list[str]) -> int:
         sys.stdout.flush()
         return code
     except VibeusageError as exc:
+        if "--redact" in argv:
+            _redact(exc)
         _complain(f"{exc}\n{exc.hint}")
         if {"--json", "-j"} & {*argv}:
             _print_as_json(exc)
@@ -71,6 +73,17 @@ def main(argv: list[str]) -> int:
         what = f"a mistake in vibeusage ({type(exc).__name__}) at {frame.filename}:{frame.lineno} {frame.name}"
         _complain(f"{what}\nplease report it, with what `vibeusage doctor` prints")
         return 1
+
+
+def _redact(error: VibeusageError) -> None:
+    """What it says may stand on the same screen."""
+    from vibeusage import config, redact  # as with all that is shown so
+
+    try:
+        settings = config.load()
+    except VibeusageError:  # what is said may be just that
+        settings = config.Config()
+    redact.of_this_machine(os.environ, settings).error(error)
 
 
 def _complain(text: str) -> None:

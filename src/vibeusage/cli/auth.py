@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from vibeusage import accounts, config, found, oauth, providers, toml_edit
+from vibeusage import accounts, config, found, mask, oauth, providers, toml_edit
 from vibeusage.cli import secrets_in, trial
 from vibeusage.context import Context
 from vibeusage.credentials import Login
@@ -24,7 +24,8 @@ from vibeusage.found import TEXT_LIMIT
 from vibeusage.providers.spec import DeviceFlow, Secret
 
 USAGE = (
-    "vibeusage auth [PROVIDER] [--status] [--json] [--kind KIND] [--host HOST] [--from-browser [BROWSER]] [--no-check]"
+    "vibeusage auth [PROVIDER] [--status] [--json] [--redact] [--kind KIND] [--host HOST]"
+    " [--from-browser [BROWSER]] [--no-check]"
 )
 HOST = r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}"
 API = re.compile(rf"https://api\.({HOST})/?")
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="PROVIDER", help="a provider or account, such as claude@work")
     parser.add_argument("--status", action="store_true", help="only show what was found, and where")
     parser.add_argument("--json", "-j", action="store_true", help="the same as JSON")
+    parser.add_argument("--redact", action="store_true", help="the same with labels for accounts, paths and hosts")
     parser.add_argument("--kind", metavar="KIND", help="which secret to paste, where there are several")
     parser.add_argument("--host", metavar="HOST", help="log in by code at another host, such as acme.ghe.com")
     parser.add_argument(
@@ -56,9 +58,15 @@ def run(args: argparse.Namespace) -> int:
     around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=True)
     for name in args.words:
         secrets_in.check_provider(name)
-    if args.status or args.json or not args.words:
+    if args.status or args.json or args.redact or not args.words:
         chosen = accounts.chosen(args.words, settings, around)
-        return _status([(found.account(ctx), ctx.provider.is_common) for ctx in chosen], args)
+        looked_at = [(mask.without_mails(found.account(ctx)), ctx.provider.is_common) for ctx in chosen]
+        if args.redact:
+            from vibeusage import redact  # reads every provider and snapshot
+
+            shown_as = redact.of_this_machine(os.environ, settings)
+            looked_at = [(shown_as.struct(account), is_common) for account, is_common in looked_at]
+        return _status(looked_at, args)
     ctx = secrets_in.account(args.words[0], settings, around)
     known = found.account(ctx)
     print(found.table([known]))
@@ -100,7 +108,7 @@ def _from_browser(args: argparse.Namespace) -> int:
     words, said = args.words, args.from_browser
     if not words and said.partition("@")[0] in providers.ids():
         words, said = [said], ""  # `auth --from-browser cursor`
-    if not words or args.status or args.json or args.kind or args.host:
+    if not words or args.status or args.json or args.redact or args.kind or args.host:
         raise ConfigError(
             "--from-browser goes with one provider and, at most, --no-check",
             hint="vibeusage auth PROVIDER --from-browser [BROWSER]",

@@ -3,11 +3,12 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, cache, config, providers, schema, switching, toml_edit
+from vibeusage import accounts, cache, config, mask, providers, schema, switching, toml_edit
 from vibeusage.cli import providers_check
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
@@ -25,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--names", action="store_true", help="only the ids, for shells to complete")
     for one in (parser, listed, shown):
         one.add_argument("--json", "-j", action="store_true", default=argparse.SUPPRESS, help="print as JSON")
+        about = "labels for accounts, paths and hosts"
+        one.add_argument("--redact", action="store_true", default=argparse.SUPPRESS, help=about)
     named = [shown]
     for name, text in (("enable", "ask and show it"), ("disable", "neither ask nor show it")):
         named.append(actions.add_parser(name, help=text))
@@ -39,10 +42,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    as_json = getattr(args, "json", False)
+    as_json, shown_as = getattr(args, "json", False), _shown_as(args)
     match args.action:
         case "show":
-            return _show(args.provider, as_json=as_json)
+            return _show(args.provider, shown_as, as_json=as_json)
         case "enable" | "disable":
             return _switch(args.provider, on=args.action == "enable")
         case "configure":
@@ -55,16 +58,24 @@ def run(args: argparse.Namespace) -> int:
             print("\n".join(providers.ids()))
             return 0
         case _:
-            return _list(shows_all=getattr(args, "all", False), as_json=as_json)
+            return _list(shown_as, shows_all=getattr(args, "all", False), as_json=as_json)
+
+
+def _shown_as(args: argparse.Namespace) -> Callable[[Row], Row]:
+    if not getattr(args, "redact", False):
+        return mask.without_mails
+    from vibeusage import redact  # reads every provider and snapshot
+
+    return redact.of_this_machine(os.environ, config.load()).struct
 
 
 def _around() -> accounts.Surroundings:
     return accounts.Surroundings(os.environ, datetime.now(UTC), foreground=False)
 
 
-def _list(*, shows_all: bool, as_json: bool) -> int:
+def _list(shown_as: Callable[[Row], Row], *, shows_all: bool, as_json: bool) -> int:
     rows = gathered(config.load(), _around())
-    shown = [row for row in rows if shows_all or row.state != "not set up"]
+    shown = [shown_as(row) for row in rows if shows_all or row.state != "not set up"]
     if as_json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, "providers": shown}).decode() + "\n")
         return 0
@@ -84,12 +95,13 @@ def _cells(row: Row) -> tuple[str, ...]:
     return row.icon, row.id, row.name, row.state, row.source, row.age, row.amount
 
 
-def _show(name: str, *, as_json: bool) -> int:
+def _show(name: str, shown_as: Callable[[Row], Row], *, as_json: bool) -> int:
     accounts.provider_of(name)
     settings = config.load()
     row = next((row for row in gathered(settings, _around(), only=name) if row.id == name), None)
     if row is None:
         raise ConfigError(f"{clean(name, 60)!r} is not an account", hint=f"`vibeusage auth {clean(name, 60)}` adds it")
+    row = shown_as(row)
     if as_json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, "provider": row}).decode() + "\n")
         return 0

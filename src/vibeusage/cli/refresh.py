@@ -32,7 +32,8 @@ def run(args: argparse.Namespace) -> int:
     if args.if_due and not args.provider:
         _read_records()
     if args.json:
-        sys.stdout.write(msgspec.json.encode({"schema": 1, "outcomes": outcomes}).decode() + "\n")
+        shown = [_without_mail(outcome) for outcome in outcomes]
+        sys.stdout.write(msgspec.json.encode({"schema": 1, "outcomes": shown}).decode() + "\n")
     elif not args.quiet:
         for outcome in outcomes:
             if outcome.success:
@@ -40,6 +41,13 @@ def run(args: argparse.Namespace) -> int:
         for sentence in dict.fromkeys(_reason(outcome) for outcome in outcomes if outcome.error):
             print(sentence, file=sys.stderr)
     return exit_code(outcomes)
+
+
+def _without_mail(outcome: FetchOutcome) -> FetchOutcome:
+    from vibeusage import mask  # not for those who ask for nothing to be printed
+
+    told = mask.without_mails(msgspec.structs.replace(outcome, snapshot=None))
+    return msgspec.structs.replace(told, snapshot=outcome.snapshot and outcome.snapshot.without_mail())
 
 
 def _tell_alerts() -> None:
@@ -102,6 +110,9 @@ def _reason(outcome: FetchOutcome) -> str:
 
 def reason(account: str, error: FetchError) -> str:
     """One sentence and its hint; a file that cannot be written is nobody's own trouble."""
+    from vibeusage import mask  # as above
+
+    error = mask.without_mails(error)
     name = "vibeusage" if error.category == StorageError.category else account
     message, hint = (render.plain(text, render.MESSAGE_LIMIT) for text in (error.message, error.hint))
     return f"{render.plain(name)}: {message}" + (f"\n  {hint}" if hint else "")

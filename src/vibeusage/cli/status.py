@@ -26,9 +26,11 @@ LOOKS = {  # symbol, the same in ASCII, style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="default: those that are set up, else the common ones")
+    whom = "default: those that are set up, else the common ones"
+    parser.add_argument("provider", nargs="*", metavar="PROVIDER", help=whom)
     parser.add_argument("--refresh", action="store_true", help="ask now, even if the last answer is new")
     parser.add_argument("--json", "-j", action="store_true", help="print the statuses as JSON")
+    parser.add_argument("--redact", action="store_true", help="labels for names and hosts")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
 
 
@@ -44,6 +46,11 @@ def run(args: argparse.Namespace) -> int:
     )
     asked = asyncio.run(fetch)
     statuses = {provider.id: asked.get(provider.id) or _no_page(provider) for provider in chosen}
+    if args.redact:
+        from vibeusage import redact  # reads every provider and snapshot
+
+        shown_as = redact.of_this_machine(os.environ, settings)
+        statuses = {name: shown_as.struct(status) for name, status in statuses.items()}
     if args.json:
         document = {"schema": 1, "fetched_at": now, "statuses": statuses}
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")

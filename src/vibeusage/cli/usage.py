@@ -26,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", "-j", action="store_true", help="print the snapshots as JSON")
     parser.add_argument("--verbose", "-v", action="store_true", help="add source, account, age and what was tried")
     parser.add_argument("--quiet", "-q", action="store_true", help="no progress and no notes on errors")
+    parser.add_argument("--mail", action="store_true", help="also the mail address of each account")
+    parser.add_argument("--redact", action="store_true", help="labels for accounts, organisations, paths and hosts")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
 
 
@@ -33,8 +35,14 @@ def run(args: argparse.Namespace) -> int:
     settings = accounts.in_force(config.load(), os.environ)
     outcomes = _refreshed(args, settings)
     now = datetime.now(UTC)
-    known = overview.known(args.provider, settings, now, outcomes=outcomes)
-    errors = known.errors if known.snapshots or not args.json else _no_logins(settings, now)
+    known = overview.known(args.provider, settings, now, outcomes=outcomes, mails=args.mail)
+    if args.json and not known.snapshots:
+        known = known._replace(errors=_no_logins(settings, now))
+    if args.redact:
+        from vibeusage import redact  # reads every provider and snapshot
+
+        known = overview.redacted(known, redact.of_this_machine(os.environ, settings))
+    errors = known.errors
     numbers = {name: snapshot for name, snapshot in known.snapshots.items() if snapshot}
     result = AggregatedResult(fetched_at=now, providers=numbers, errors=errors)
     if args.json:
