@@ -7,7 +7,7 @@ import msgspec
 
 from vibeusage.records import days, heatmap, reports
 from vibeusage.records.reports import Query, Report
-from vibeusage.records.store import Store
+from vibeusage.records.stored import Stored
 from vibeusage.records.tally import Pricer
 
 PARTS = (("daily", 1), ("weekly", 7), ("monthly", 28))
@@ -34,7 +34,7 @@ class Content(NamedTuple):
         return self.by_time.report
 
 
-def read(store: Store, pricer: Pricer, query: Query, now: datetime, *, measure: str, limit: int = 0) -> Content:
+def read(store: Stored, pricer: Pricer, query: Query, now: datetime, *, measure: str, limit: int = 0) -> Content:
     first, last = _range(store, query, now)
     period = next((name for name, length in PARTS if (last - first).days // length < COLUMNS), "yearly")
     by_model = msgspec.structs.replace(query, breakdown=True)
@@ -54,7 +54,7 @@ def read(store: Store, pricer: Pricer, query: Query, now: datetime, *, measure: 
     )
 
 
-def _range(store: Store, query: Query, now: datetime) -> tuple[date, date]:
+def _range(store: Stored, query: Query, now: datetime) -> tuple[date, date]:
     """The days asked for, as far as there are records; to today, also where the last ones have none."""
     known, today = store.span(), now.astimezone(query.zone).date()
     first, latest = (days.of(ms, query.zone) for ms in known) if known else (today, today)
@@ -63,7 +63,7 @@ def _range(store: Store, query: Query, now: datetime) -> tuple[date, date]:
 
 
 def _year(
-    store: Store, pricer: Pricer, query: Query, limits: tuple[date, date], by_time: Report, measure: str
+    store: Stored, pricer: Pricer, query: Query, limits: tuple[date, date], by_time: Report, measure: str
 ) -> Report:
     first, last = limits
     since = max(first, heatmap.since(last, query.week_start)) if last > date.min + timedelta(weeks=60) else first

@@ -47,7 +47,7 @@ def _body(content: Content, notes: Sequence[str], shown: Shown) -> Markup:
     last = tag("section", tag("h2", "Notes", id="notes"), told, aria_labelledby="notes")
     header = tag("header", tag("h1", TITLE), tag("p", _about(content)), *_filters(content))
     parts = (header, sections.cards(content), *contents, *every, *([last] if notes else []))
-    return tag("body", tag("main", *parts))
+    return tag("body", tag("main", joined(parts, "\n")))
 
 
 def _range(content: Content) -> str:

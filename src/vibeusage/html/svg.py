@@ -79,8 +79,8 @@ def stacked(
     parts += _bars(columns, scale.top, step)
     for place, text in enumerate(told):
         if text:
-            box = {"x": LEFT + place * step, "y": float(TOP), "width": step, "height": float(PLOT_HEIGHT)}
-            parts.append(tag("rect", tag("title", text), class_="over", **box))
+            box = f"M{number(LEFT + place * step)} {TOP}h{number(step)}v{PLOT_HEIGHT}h-{number(step)}z"
+            parts.append(tag("path", tag("title", text), class_="over", d=box))
     return drawing(about, TOP + PLOT_HEIGHT + BOTTOM, parts)
 
 
@@ -109,8 +109,8 @@ def _bars(columns: Sequence[Sequence[float]], top: float, step: float) -> Iterab
         x = LEFT + place * step + (step - bar) / 2
         for series, value in enumerate(values):
             if value > 0:
-                high, low = _y(base[place] + value, top), _y(base[place], top)
-                pieces[series].append(f"M{number(x)} {low:.2f}V{high:.2f}h{bar:.2f}V{low:.2f}z")
+                high, low = number(_y(base[place] + value, top)), number(_y(base[place], top))
+                pieces[series].append(f"M{number(x)} {low}V{high}h{number(bar)}V{low}z")
                 base[place] += value
     return [tag("path", d=Markup("".join(found)), class_=f"s{series}") for series, found in enumerate(pieces) if found]
 

@@ -25,7 +25,7 @@ class Table(NamedTuple):
 def behind(table: Table) -> Markup:
     """A table that opens below its chart."""
     named = f"{table.id}-caption"
-    scrolled = tag("div", drawn(table), class_="scroll", tabindex=0, role="region", aria_labelledby=named)
+    scrolled = tag("section", drawn(table), class_="scroll", tabindex=0, aria_labelledby=named)
     return tag("details", tag("summary", f"Table: {table.caption[:1].lower()}{table.caption[1:]}"), scrolled)
 
 
