@@ -19,12 +19,12 @@ from vibeusage.dashboard.asking import Refresher
 from vibeusage.dashboard.board import AskNow, Board, Change, Edit, Failure, Quit, Switch, Wish
 from vibeusage.dashboard.loader import Done, Loader
 from vibeusage.dashboard.loading import Ask
-from vibeusage.dashboard.page import Page, Room
+from vibeusage.dashboard.page import Room
 from vibeusage.dashboard.widgets import Lines, Scroll
 from vibeusage.errors import ConfigError
 from vibeusage.records import days, place
 from vibeusage.settings import Config
-from vibeusage.terminal import Line, Style, cells_of, cut, padded
+from vibeusage.terminal import Style
 
 TICK_S = 1.0
 NOTE_S = 6.0
@@ -144,26 +144,12 @@ class Dashboard(App[int]):
         now, room = self.clock(), Room(style.columns, self.size.height - 2)
         page = self.board.page(style, room, now, self.zone)
         place = (self.board.mode, self.board.back.get(self.board.mode), self.board.provider, self.board.configured)
-        head.show([self._heading(page, style)])
+        note = self._note if time.monotonic() < self._note_until else ""
+        head.show([board.heading(page, self.board.mode, style, note=note)])
         below.show(page.below)
-        foot.show([board.bar(self.board.mode, self.size.width - 2)])
+        foot.show([board.bar(self.board.mode, style.columns)])
         scroll.show(page.lines, page.picked, from_top=place != self._drawn_at)
         self._drawn_at = place
-
-    def _heading(self, page: Page, style: Style) -> Line:
-        cells = self.size.width - 2
-        leave = "quit" if self.board.mode == "usage" else "back"
-        keys = [*page.keys, ("esc", leave)]
-        said: Line = [(color, text) for key, what in keys for color, text in (("strong", key), ("dim", f" {what}  "))]
-        said[-1] = ("dim", f" {leave}")
-        if time.monotonic() < self._note_until:
-            said = [("yellow", style.text(self._note, 500))]
-        title, room = page.title, max(NARROWEST, cells - cells_of(said) - 2)
-        while len(title) > 1 and cells_of(title) > room:
-            title = title[:-1]
-        title = cut(title, room, style)
-        said = cut(said, max(0, cells - cells_of(title) - 2), style)
-        return [*padded(title, cells - cells_of(said)), *said]
 
     def _style(self, columns: int) -> Style:
         return Style(

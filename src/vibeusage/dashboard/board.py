@@ -7,7 +7,7 @@ from vibeusage.dashboard import breakdowns, facts, heat, manage, options, spans,
 from vibeusage.dashboard.loading import Ask, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Page, Room
-from vibeusage.terminal import Line, Style, wrapped
+from vibeusage.terminal import ASCII, Line, Style, cells_of, cut, padded, wrapped
 
 MODES = {
     "u": "usage",
@@ -23,6 +23,8 @@ BEHIND = {"manage": "providers", "configure": "manage"}  # where ESC leads; else
 BACK_IN = ("weekly", "monthly", "yearly", "heatmap", "providers")
 OF_TOOL = ("weekly", "monthly", "yearly", "heatmap", "providers")
 FURTHEST = 200
+LEAST_TITLE = 20
+CAPS = {"←→": "left right", "⌫": "del"}  # where there is no sign for a key
 PAGE = 10  # rows that the cursor goes by a page key
 
 
@@ -213,6 +215,21 @@ def _told(found: Failure, style: Style, cells: int) -> list[Line]:
     lines: list[Line] = [[("red", text)] for text in wrapped(style.text(found.message, 500), cells)]
     hints = [style.text(text, 500) for text in found.hint.split("\n")]
     return [*lines, *([("", text)] for hint in hints for text in wrapped(hint, cells))]
+
+
+def heading(page: Page, mode: str, style: Style, *, note: str = "") -> Line:
+    """The title, and at the right the keys of this page or, for a while, a note in their place."""
+    leave = "quit" if mode == "usage" else "back"
+    caps = CAPS if style.glyphs is ASCII else {}
+    named = [(caps.get(key, key), what) for key, what in page.keys]
+    keys = [piece for key, what in named for piece in (("strong", key), ("dim", f" {what}  "))]
+    told: Line = [("yellow", style.text(note, 500))] if note else [*keys, ("strong", "esc"), ("dim", f" {leave}")]
+    title, room = page.title, max(LEAST_TITLE, style.columns - cells_of(told) - 2)
+    while len(title) > 1 and cells_of(title) > room:
+        title = title[:-1]
+    title = cut(title, min(room, style.columns), style)
+    told = cut(told, max(0, style.columns - cells_of(title) - 2), style)
+    return [*padded(title, style.columns - cells_of(told)), *told]
 
 
 def bar(mode: str, columns: int) -> Line:

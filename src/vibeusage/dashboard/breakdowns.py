@@ -11,7 +11,7 @@ from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style
+from vibeusage.terminal import Line, Style, wrapped
 
 SHARE_CELLS = 12
 COUNTS = (Column("Messages"), Column("Tokens"), Column("Cost"), Column("Share of cost", is_name=True, goes=3))
@@ -48,6 +48,8 @@ def _total(report: Report, style: Style) -> list[Cell]:
 def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> Page:
     named = f"{style.glyphs.separator}{style.text(provider)}" if provider else ""
     title: Line = [("strong", f"Providers, {found.first:%B %Y}{named}")]
+    if not (found.providers.rows or found.idle):
+        return Page(title, _none(style), keys=(("enter", "manage"),))
     lines = [
         *tools_table(found.providers, found.idle, style, room.columns),
         [],
@@ -58,6 +60,8 @@ def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> P
 
 
 def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
+    if not found.every.rows:
+        return Page([("strong", "Devices")], _none(style))
     month = {row.machine: row for row in found.month.rows}
     columns = [
         *(Column("Machine", is_name=True), Column("This month"), Column("Tokens", goes=2), Column("In all")),
@@ -68,7 +72,12 @@ def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
     every, this = found.every.total, found.month.total
     messages, tokens, cost, _ = counts(every, every, style)
     total = ["Total", price(this, style), amount(this.total_tokens, short=True), cost, tokens, messages, "", ""]
-    return Page([("strong", "Devices")], table(columns, rows, style, room.columns, total=total if rows else ()))
+    return Page([("strong", "Devices")], table(columns, rows, style, room.columns, total=total))
+
+
+def _none(style: Style) -> list[Line]:
+    text = "no records yet: `vibeusage records sync` reads the assistants' logs"
+    return [[("dim", line)] for line in wrapped(text, style.columns)]
 
 
 def _device(row: Row, month: Row | None, total: Row, style: Style, zone: tzinfo) -> list[Cell]:

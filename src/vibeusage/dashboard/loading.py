@@ -11,11 +11,12 @@ import msgspec
 from vibeusage import accounts, cache, config, overview, provider_states
 from vibeusage.config import Config
 from vibeusage.dashboard import changes, facts, options
-from vibeusage.records import days, heatmap, place, reports, store, tally
+from vibeusage.records import days, heatmap, place, reading, reports, tally
 from vibeusage.records.reports import Query, Report
+from vibeusage.records.stored import Stored
 from vibeusage.render import Entry
 
-RECENT_DAYS = 30
+RECENT_DAYS = 90
 PARTS = {"weekly": "daily", "monthly": "daily", "yearly": "monthly"}  # what a span is plotted by
 
 
@@ -102,8 +103,8 @@ class Source:
                 return Settings(options.of_provider(ask.provider))
         zone = days.zone()
         today = now.astimezone(zone).date()
-        with store.open(readonly=True) as opened:
-            return _of_records(ask, opened, self._prices(settings, today), Query(zone=zone), today)
+        prices = self._prices(settings, today)
+        return reading.read(settings, lambda opened: _of_records(ask, opened, prices, Query(zone=zone), today))
 
     def _prices(self, settings: Config, today: date) -> tally.Pricer:
         token = changes.records(place.named(settings), today)
@@ -112,7 +113,7 @@ class Source:
         return self._pricer[1]
 
 
-def _of_records(ask: Ask, opened: store.Store, pricer: tally.Pricer, query: Query, today: date) -> object:
+def _of_records(ask: Ask, opened: Stored, pricer: tally.Pricer, query: Query, today: date) -> object:
     only = (ask.provider,) if ask.provider else ()
 
     def of(kind: str, first: date | None, last: date | None) -> Report:
@@ -144,19 +145,10 @@ def _of_records(ask: Ask, opened: store.Store, pricer: tally.Pricer, query: Quer
 
 def quotas(names: Sequence[str], settings: Config, now: datetime) -> Quotas:
     """Of these, else of all that are shown. Raises ConfigError for a name that nobody knows."""
-    return Quotas([_without_mail(entry) for entry in overview.entries(overview.known(names, settings, now))])
+    return Quotas(overview.entries(overview.known(names, settings, now)))
 
 
-def _without_mail(entry: Entry) -> Entry:
-    """People share their screens."""
-    found = entry.snapshot
-    if found is None or found.identity is None:
-        return entry
-    identity = msgspec.structs.replace(found.identity, email=None)
-    return msgspec.structs.replace(entry, snapshot=msgspec.structs.replace(found, identity=identity))
-
-
-def _tools(opened: store.Store) -> tuple[str, ...]:
+def _tools(opened: Stored) -> tuple[str, ...]:
     return tuple(sorted({provider for provider, _ in opened.models()}))
 
 

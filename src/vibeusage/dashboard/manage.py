@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 
 from vibeusage import pace
-from vibeusage.dashboard.page import Cell, Column, Page, Room, table
+from vibeusage.dashboard.page import Cell, Column, Page, Room, marked, table
 from vibeusage.provider_states import Row
 from vibeusage.terminal import Line, Style, cut, wrapped
 
@@ -30,7 +30,7 @@ def page(rows: Sequence[Row], picked: int, style: Style, room: Room, now: dateti
     if not rows:
         lines = [[("dim", "no provider is set up yet: `a` shows all")]]
     else:
-        lines[picked] = [("picked", "".join(text for _, text in lines[picked]))]
+        lines[picked] = marked(lines[picked], room.columns)
     below = _details(rows[picked], style, room.columns, zone) if rows else []
     return Page([("strong", "Manage providers")], [head, *lines], below, KEYS, picked + 1 if rows else None)
 
@@ -38,7 +38,7 @@ def page(rows: Sequence[Row], picked: int, style: Style, room: Room, now: dateti
 def _cells(row: Row, now: datetime, zone: tzinfo, style: Style) -> list[Cell]:
     seen = pace.age(int(row.observed_at.timestamp()), int(now.timestamp()))[0] if row.observed_at else ""
     return [
-        *(style.text(row.icon), style.text(row.name)),
+        *("" if style.full.isascii() else style.text(row.icon), style.text(row.name)),
         *((STATES.get(row.state, ""), row.state), seen),
         *(f"{row.records:,}" if row.records else "-", _when(row.synced_at, zone)),
     ]
@@ -59,7 +59,7 @@ def _details(row: Row, style: Style, cells: int, zone: tzinfo) -> list[Line]:
 def _facts(row: Row, zone: tzinfo) -> Iterator[tuple[str, str, str]]:
     """(label, style, text), the most wanted first."""
     if row.error:
-        yield "error", "red", row.error
+        yield "error", "red" if row.state in ("failing", "waiting") else "dim", row.error
     if row.todo:
         yield "to do", "", row.todo
     if row.source:

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 from vibeusage import cache, config, providers, schema, toml_edit
 from vibeusage.config import Config
-from vibeusage.dashboard.page import Column, Page, heading, table
+from vibeusage.dashboard.page import Column, Page, heading, marked, table
 from vibeusage.settings import ProviderOptions
 from vibeusage.terminal import Line, Style, cut
 
@@ -107,7 +107,7 @@ def page(
             group = item.group
         if place == picked:
             at = len(lines)
-            row = [("picked", "".join(text for _, text in row))]
+            row = marked(row, style.columns)
         lines.append(row)
     rule: Line = [("dim", style.glyphs.across * style.columns)]
     told: Line = [("dim", f"{style.text(items[picked].key)}: {style.text(items[picked].allowed)}")]

@@ -62,9 +62,9 @@ def table(
     head = _row([("dim", column.title) for column in columns], columns, widths, style)
     lines = [_row(row, columns, widths, style) for row in grid]
     if total:
-        rule: Line = [("dim", style.glyphs.across * min(cells, sum(widths) + GAP * (len(widths) - 1)))]
+        rule: Line = [("dim", style.glyphs.across * (sum(widths) + GAP * (len(widths) - 1)))]
         lines = [*lines[:-1], rule, [(color or "strong", text) for color, text in lines[-1]]]
-    return [head, *lines]
+    return [cut(line, cells, style) for line in (head, *lines)]
 
 
 def _natural(columns: Sequence[Column], grid: Sequence[Sequence[tuple[str, str]]]) -> list[int]:
@@ -111,8 +111,9 @@ def beside(left: Sequence[Line], right: Sequence[Line], cells: int) -> list[Line
     return [[*padded(one, cells), *other] if other else one for one, other in zip(lefts, rights, strict=True)]
 
 
-def fitted(line: Line, cells: int, style: Style) -> Line:
-    return padded(cut(line, cells, style), cells)
+def marked(line: Line, cells: int) -> Line:
+    """The one that the cursor is on, over the whole width."""
+    return [("picked", "".join(text for _, text in padded(line, cells)))]
 
 
 def heading(text: str) -> Line:

@@ -118,6 +118,8 @@ def _axis(count: int, wide: int) -> str:
 
 
 def _tables(span: Span, style: Style, cells: int) -> list[Line]:
+    if not span.parts.rows:
+        return [[("dim", f"no calls in this {NAMES[span.period]}")]]
     if cells < SIDE_FROM:
         return [*models_table(span.models, style, cells), [], *tools_table(span.providers, (), style, cells)]
     half = (cells - BETWEEN) // 2

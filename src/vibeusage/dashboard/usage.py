@@ -13,6 +13,7 @@ from vibeusage.terminal import Line, Style, wrapped
 
 PAIRS_FROM = 150
 BETWEEN = 4
+LEAST_DAYS, SUMS_CELLS = 30, 60
 SPANS = (("today", 1), ("7 days", 7), ("30 days", 30))
 NOTHING = (
     "No limits are known yet: no login was found and no status line has reported any.",
@@ -54,7 +55,8 @@ def _spaced(blocks: list[list[Line]], rows: int) -> list[Line]:
 def spent(recent: Recent, style: Style, cells: int) -> list[Line]:
     """Cost and tokens day by day, and of today, a week and a month."""
     by_day = {date.fromisoformat(row.key): row for row in recent.report.rows}
-    every = [recent.first + timedelta(days=place) for place in range((recent.last - recent.first).days + 1)]
+    shown = max(LEAST_DAYS, min((recent.last - recent.first).days + 1, cells - SUMS_CELLS))
+    every = [recent.last - timedelta(days=back) for back in reversed(range(shown))]
     costs = [float(Decimal(by_day[day].cost or 0)) if day in by_day else 0.0 for day in every]
     tokens = [float(by_day[day].total_tokens) if day in by_day else 0.0 for day in every]
     sums = [added([by_day[day] for day in every[-count:] if day in by_day]) for _, count in SPANS]

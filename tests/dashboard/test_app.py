@@ -1,0 +1,192 @@
+"""The dashboard as Textual runs it, with keys pressed by its own pilot."""
+
+import asyncio
+import os
+import re
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from dashboard import made_up
+from dashboard.made_up import NOW
+
+from vibeusage import cache, config
+from vibeusage.dashboard import app as dashboard
+from vibeusage.dashboard.app import Dashboard
+from vibeusage.dashboard.asking import Refresher
+from vibeusage.dashboard.loading import Source
+from vibeusage.dashboard.widgets import Lines, Scroll
+
+pytestmark = pytest.mark.anyio
+BLOCKS = ("█", "░")
+RED = 1
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked(monkeypatch):
+    monkeypatch.setattr(Refresher, "start_if_due", lambda self, now: None)
+
+
+def made(*, color: bool = False) -> Dashboard:
+    return Dashboard(config.load(), color=color, cells=BLOCKS, clock=lambda: NOW)
+
+
+def shown(app: Dashboard) -> str:
+    base = app.screen_stack[0]
+    head, below, foot = (base.query_one(f"#{name}", Lines) for name in ("head", "below", "foot"))
+    parts = (head, base.query_one(Scroll), below, foot)
+    return "\n".join(part.render_line(y).text.rstrip() for part in parts for y in range(part.size.height))
+
+
+def drawn(app: Dashboard) -> list[tuple[str, int | None]]:
+    """(text, the number of its colour among the terminal's own) of every piece of the page."""
+    page = app.screen_stack[0].query_one(Scroll)
+    pieces = [piece for y in range(page.size.height) for piece in page.render_line(y)]
+    return [(piece.text, piece.style.color.number if piece.style and piece.style.color else None) for piece in pieces]
+
+
+async def seen(app: Dashboard, pilot, text: str) -> str:
+    """The screen once `text` is on it."""
+    for _ in range(200):
+        await pilot.pause()
+        if text in (found := shown(app)):
+            return found
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{text!r} never appeared on:\n{shown(app)}")
+
+
+async def test_every_key_shows_its_page(filled):
+    app = made()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await seen(app, pilot, "resets in 2h 13m")
+        for key, text in (
+            ("w", "2026-W48"),
+            ("left", "2026-W47"),
+            ("m", "November 2026"),
+            ("y", "Nov  "),
+            ("h", "Heatmap, Nov 2025"),
+            ("d", "build-server"),
+            ("p", "Models, of all providers"),
+            ("enter", "Manage providers"),
+            ("s", "What a percentage counts"),
+            ("escape", "resets in 2h 13m"),
+        ):
+            await pilot.press(key)
+            await seen(app, pilot, text)
+        await pilot.press("escape")
+    assert app.return_value == 0
+
+
+async def test_ctrl_c_ends_it_as_it_ends_a_command(filled):
+    app = made()
+    async with app.run_test() as pilot:
+        await pilot.press("ctrl+c")
+    assert app.return_value == 130
+
+
+async def test_a_change_of_the_cache_is_on_the_screen_a_tick_later(filled, monkeypatch):
+    monkeypatch.setattr(dashboard, "TICK_S", 0.05)
+    app = made()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await seen(app, pilot, "42% used")
+        first = next(made_up.snapshots())
+        period = msgspec.structs.replace(first.periods[0], utilization=47.0)
+        cache.save_snapshot(msgspec.structs.replace(first, periods=(period,), observed_at=NOW), "")
+        cache.compile_line()
+        found = await seen(app, pilot, "47% used")
+    assert "81% used" not in found
+
+
+async def test_a_countdown_goes_on_by_itself(filled, monkeypatch):
+    monkeypatch.setattr(dashboard, "TICK_S", 0.05)
+    app = made()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await seen(app, pilot, "resets in 2h 13m")
+        app.clock = lambda: NOW + timedelta(minutes=3)
+        await seen(app, pilot, "resets in 2h 10m")
+
+
+@pytest.mark.slow
+async def test_settings_are_changed_by_keys_and_by_a_typed_text(filled):
+    app, file = made(), Path(os.environ["VIBEUSAGE_CONFIG_DIR"]) / "config.toml"
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("s")
+        await seen(app, pilot, "What a percentage counts")
+        await pilot.press("enter")
+        await seen(app, pilot, "line.show is remaining")
+        await pilot.press("down", "down", "enter")
+        await pilot.pause()
+        await pilot.press("backspace", "1", "2", "enter")
+        await seen(app, pilot, "line.bar is 12")
+        assert tomllib.loads(file.read_text()) == {"line": {"show": "remaining", "bar": 12}}
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("9", "9", "enter")
+        await seen(app, pilot, "line.bar is 1299, not a whole number from 0 to 40")
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("7", "escape")
+        await pilot.press("backspace")
+        await seen(app, pilot, "line.bar is at its default")
+    assert tomllib.loads(file.read_text()) == {"line": {"show": "remaining"}}
+
+
+async def test_a_provider_is_switched_off_and_on_at_the_cursor(filled):
+    app, file = made(), Path(os.environ["VIBEUSAGE_CONFIG_DIR"]) / "config.toml"
+    async with app.run_test(size=(100, 40)) as pilot:
+        await pilot.press("p", "enter")
+        await seen(app, pilot, "Claude Code's .credentials.json")
+        await pilot.press("space")
+        await seen(app, pilot, "claude is off")
+        assert tomllib.loads(file.read_text()) == {"providers": {"claude": {"enabled": False}}}
+        await seen(app, pilot, "  off ")
+        await pilot.press("space")
+        await seen(app, pilot, "claude is on")
+    assert tomllib.loads(file.read_text()) in ({}, {"providers": {"claude": {}}}, {"providers": {}})
+
+
+async def test_names_from_outside_are_text_and_no_markup(filled):
+    first = next(made_up.snapshots())
+    period = msgspec.structs.replace(first.periods[0], name="[red]x[/] \x1b[31m[@click=app.quit]y")
+    cache.save_snapshot(msgspec.structs.replace(first, periods=(period,)), "")
+    app = made()
+    async with app.run_test(size=(120, 24)) as pilot:
+        await seen(app, pilot, "[red]x[/] [31m[@click=app.quit]y")
+
+
+async def test_without_colour_nothing_is_coloured(filled):
+    app = made()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await seen(app, pilot, "81% used ++")
+        colours = {colour for _, colour in drawn(app)}
+    assert colours == {None}
+
+
+async def test_with_colour_the_pace_is_coloured(filled):
+    app = made(color=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await seen(app, pilot, "81% used ")
+        red = "".join(text for text, colour in drawn(app) if colour == RED)
+    assert re.findall(r"\d+%", red) == ["81%", "57%", "100%"]
+
+
+async def test_a_mistake_of_ours_ends_it_and_shows_no_variables(filled, monkeypatch, capsys):
+    def load(self, ask, now):
+        secret = "sk-canary"
+        raise RuntimeError(len(secret))
+
+    monkeypatch.setattr(Source, "load", load)
+    app = made()
+    with pytest.raises(RuntimeError):
+        async with app.run_test():
+            await asyncio.sleep(0.2)
+    told = capsys.readouterr()
+    assert "canary" not in told.out + told.err
+    assert "locals" not in told.out + told.err

@@ -1,0 +1,151 @@
+"""What keys do: which page they lead to, and what they ask to be done."""
+
+from datetime import UTC
+
+import pytest
+from dashboard.made_up import NOW
+from dashboard.test_pages import MODES, STATES, a_board, a_style
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vibeusage.dashboard import board, options
+from vibeusage.dashboard.board import AskNow, Board, Change, Edit, Quit, Switch
+from vibeusage.dashboard.loading import Ask, Settings, States
+from vibeusage.dashboard.options import Item
+from vibeusage.dashboard.page import Room
+
+CHOICE = Item("Display", "line.show", "what a percentage counts", "used", "", ("used", "remaining"))
+TYPED = Item("Display", "line.bar", "cells of the bar", "0", "a whole number from 0 to 40")
+UNSET = Item("Settings", "credentials.browser", "which", None, "", ("firefox", "zen"))
+
+
+def pressed(seen: Board, *keys: str) -> list:
+    return [seen.key(key) for key in keys]
+
+
+@pytest.mark.parametrize("key", board.MODES)
+def test_a_key_opens_its_page_from_anywhere(key):
+    for mode in MODES:
+        seen = Board("cost")
+        seen.mode = mode
+        assert pressed(seen, key) == [None]
+        assert seen.mode == board.MODES[key]
+
+
+@pytest.mark.parametrize(
+    ("keys", "way"),
+    [
+        (("w",), ["usage"]),
+        (("s",), ["usage"]),
+        (("p", "enter"), ["providers", "usage"]),
+        (("p", "enter", "c"), ["manage", "providers", "usage"]),
+        (("s", "P"), ["providers", "usage"]),
+    ],
+)
+def test_esc_goes_back_and_at_last_quits(keys, way):
+    seen = Board("cost")
+    seen.arrived(Ask("states"), STATES)
+    pressed(seen, *keys)
+    for mode in way:
+        assert pressed(seen, "escape") == [None]
+        assert seen.mode == mode
+    assert pressed(seen, "escape", "q") == [Quit(0), Quit(0)]
+
+
+def test_arrows_turn_to_earlier_weeks_and_never_to_the_future():
+    seen = Board("cost")
+    pressed(seen, "w", "left", "left", "right")
+    assert seen.asks() == [Ask("weekly", 1, "")]
+    pressed(seen, "right", "right", "right")
+    assert seen.asks() == [Ask("weekly", 0, "")]
+    pressed(seen, "left", "m")
+    assert seen.asks() == [Ask("monthly", 0, "")]
+
+
+def test_f_takes_one_tool_after_the_other_and_then_all(load, filled):
+    seen = a_board("weekly", load)
+    asked = [seen.asks()[0].provider for _ in pressed_one_by_one(seen, "f", 4)]
+    assert asked == ["claude", "codex", "gemini", ""]
+    pressed(seen, "f", "d")
+    assert seen.asks() == [Ask("devices")]  # a machine is of all tools
+
+
+def pressed_one_by_one(seen: Board, key: str, times: int):
+    for _ in range(times):
+        yield seen.key(key)
+
+
+def test_t_plots_the_other_measure():
+    seen = Board("cost")
+    pressed(seen, "t")
+    assert seen.measure == "tokens"
+    pressed(seen, "t")
+    assert seen.measure == "cost"
+
+
+def test_r_asks_the_providers_on_every_page():
+    for mode in MODES:
+        seen = Board("cost")
+        seen.mode = mode
+        assert pressed(seen, "r") == [AskNow()]
+
+
+def test_space_switches_the_provider_at_the_cursor():
+    seen = Board("cost")
+    seen.mode = "manage"
+    seen.arrived(Ask("states"), STATES)
+    assert pressed(seen, "space") == [Switch("claude", False)]
+    assert pressed(seen, "down", "down", "down", "space") == [None, None, None, Switch("cursor", True)]
+    assert pressed(seen, "down", "space") == [None, Switch("cursor", True)]  # Zed is not shown before `a`
+    assert pressed(seen, "a", "down", "space") == [None, None, Switch("zed", False)]
+
+
+def test_without_providers_the_keys_of_their_page_do_nothing():
+    seen = Board("cost")
+    seen.mode = "manage"
+    seen.arrived(Ask("states"), States([]))
+    assert pressed(seen, "space", "c", "enter", "down", "end") == [None] * 5
+    assert seen.mode == "manage"
+
+
+def test_enter_takes_the_next_choice_or_asks_for_a_text_and_backspace_takes_back():
+    seen = Board("cost")
+    seen.mode = "settings"
+    seen.arrived(Ask("settings"), Settings([CHOICE, TYPED, UNSET]))
+    assert pressed(seen, "enter") == [Change("line.show", "remaining")]
+    assert pressed(seen, "down", "enter", "backspace") == [None, Edit(TYPED), Change("line.bar", "")]
+    assert pressed(seen, "end", "enter") == [None, Change("credentials.browser", "firefox")]
+
+
+KEYS = st.sampled_from(
+    [
+        *(*board.MODES, "escape", "left", "right", "up", "down", "pageup", "pagedown", "home", "end", "enter"),
+        *("space", "t", "f", "a", "c", "P", "x", "backspace", "tab", "f1"),
+    ]
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(keys=st.lists(KEYS, max_size=25))
+def test_whatever_is_pressed_there_is_a_page_of_the_screens_width(keys):
+    seen, style = Board("cost"), a_style()
+    seen.arrived(Ask("states"), STATES)
+    seen.configured = "codex"
+    for key in keys:
+        seen.key(key)
+        for ask in seen.asks():
+            if ask.kind in ("settings", "configure"):
+                seen.arrived(ask, Settings([CHOICE, TYPED]))
+        if seen.mode not in ("settings",):
+            page = seen.page(style, Room(78, 22), NOW, UTC)
+            assert page.title
+            assert page.picked is None or 0 <= page.picked < len(page.lines)
+
+
+def test_every_setting_of_the_page_is_one_that_can_be_set(home):
+    items = options.of_all()
+    assert {item.key for item in items} == {key for keys in options.GROUPS.values() for key in keys}
+    for item in items:
+        options.change(item.key, item.following() if item.choices else str(item.value))
+        options.change(item.key, "")
+    assert options.of_all() == items

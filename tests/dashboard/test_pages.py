@@ -1,0 +1,180 @@
+"""How the pages look: the whole screen as text.
+
+`REWRITE_GOLDEN=1 pytest tests/dashboard/test_pages.py` writes those in golden/dashboard anew; look at each with cat.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from dashboard.made_up import NOW
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vibeusage.dashboard import board, facts, options, plots, spans
+from vibeusage.dashboard.board import Board, Failure
+from vibeusage.dashboard.loading import Ask, Settings, States
+from vibeusage.dashboard.page import Column, Room, table
+from vibeusage.escape import width
+from vibeusage.provider_states import Row, Way
+from vibeusage.terminal import Line, Style
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "dashboard"
+BLOCKS, ASCII = ("█", "░"), ("#", "-")
+MODES = (*board.MODES.values(), "manage", "configure")
+OF_RECORDS = ("recent", "weekly", "monthly", "yearly", "heatmap", "devices", "providers")
+STATES = States(
+    [
+        Row(
+            id="claude",
+            name="Claude",
+            icon="✳",
+            state="working",
+            source="oauth",
+            observed_at=NOW - timedelta(minutes=3),
+            records=14_523,
+            synced_at=NOW - timedelta(minutes=9),
+            logs=["~/.claude/projects"],
+            ways=[Way("oauth", ["Claude Code's .credentials.json", "$CLAUDE_CODE_OAUTH_TOKEN"]), Way("web", [])],
+            dashboard="https://claude.example/usage",
+        ),
+        Row(id="codex", name="Codex", icon="◎", state="failing", error="Codex refused the login", todo="run `codex`"),
+        Row(id="continue", name="Continue", icon="·", state="records only", records=12, synced_at=NOW),
+        Row(id="cursor", name="Cursor", icon="▲", state="off", todo="`vibeusage providers enable cursor`"),
+        Row(id="zed", name="Zed", icon="z", state="not set up", todo="log in with `zed`"),
+    ]
+)
+ABOUT = facts.Facts(
+    machine="laptop",
+    folder="~/.config/vibeusage/config.toml",
+    database="~/.local/share/vibeusage/usage.db",
+    size=2_412_544,
+    calls={"claude": 2439, "codex": 1341},
+    since=datetime(2025, 10, 23, tzinfo=UTC),
+    synced_at=NOW - timedelta(minutes=9),
+)
+
+
+def a_style(columns=80, *, color=False, cells=BLOCKS):
+    told = {"color": color, "cells": cells, "remaining": False, "stale_after": timedelta(hours=1)}
+    return Style(columns=columns - 2, **told)
+
+
+def a_board(mode: str, load, *, provider: str = "", back: int = 0) -> Board:
+    seen = Board("cost")
+    seen.mode, seen.provider, seen.configured = mode, provider, "codex"
+    seen.back[mode] = back
+    for ask in seen.asks():
+        if ask.kind == "states":
+            seen.arrived(ask, STATES)
+        elif ask.kind == "settings":
+            seen.arrived(ask, Settings(options.of_all(), ABOUT))
+        else:
+            seen.arrived(ask, load(*ask))
+    return seen
+
+
+def screen(seen: Board, style: Style, rows: int) -> list[Line]:
+    """As `app` and `widgets` lay it out."""
+    page = seen.page(style, Room(style.columns, rows - 2), NOW, UTC)
+    room = rows - 2 - len(page.below)
+    top = max(0, (page.picked or 0) - room + 1)
+    body = page.lines[top : top + room]
+    lines = [board.heading(page, seen.mode, style), *body, *[[]] * (room - len(body)), *page.below]
+    return [*lines, board.bar(seen.mode, style.columns)]
+
+
+def text(lines: list[Line]) -> str:
+    return "".join("".join(piece for _, piece in line).rstrip() + "\n" for line in lines)
+
+
+@pytest.mark.parametrize(("columns", "rows", "cells"), [(80, 24, BLOCKS), (200, 60, BLOCKS), (80, 24, ASCII)])
+@pytest.mark.parametrize("mode", MODES)
+def test_the_screen_is_the_golden_one(mode, columns, rows, cells, load, filled):
+    how = f"{columns}x{rows}" + ("-ascii" if cells is ASCII else "")
+    path = GOLDEN / f"{mode}-{how}.txt"
+    found = text(screen(a_board(mode, load), a_style(columns, cells=cells), rows))
+    if os.environ.get("REWRITE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found, encoding="utf-8")
+        pytest.skip(f"{path.name} is rewritten")
+    assert found == path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_terminal_without_unicode_gets_ascii_only(mode, load, filled):
+    assert text(screen(a_board(mode, load), a_style(120, cells=ASCII), 40)).isascii()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_without_records_and_numbers_every_page_says_so_and_none_fails(mode, load, home):
+    found = text(screen(a_board(mode, load), a_style(), 24))
+    nothing = "no records yet: `vibeusage records sync`"
+    told = {"usage": "No limits are known yet", "heatmap": "no calls in this year", "devices": nothing}
+    told |= {name: f"no calls in this {what}" for name, what in spans.NAMES.items()}
+    told |= {"providers": nothing, "manage": "14,523", "settings": "Records", "configure": "Configure codex"}
+    assert told[mode] in found
+
+
+TEXT = st.text(st.sampled_from("ab[red]x[/]日本👍🏽e\u0301\x1b[31m\u202e\u200d…=\t\r\n"), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(names=st.lists(TEXT, min_size=4, max_size=4), columns=st.integers(20, 220), picked=st.integers(0, 9))
+def test_no_line_of_providers_is_wider_than_the_screen_and_no_name_gives_orders(names, columns, picked):
+    seen = Board("cost")
+    seen.mode, seen.picked["manage"] = "manage", picked
+    row = Row(id=names[0], name=names[1], icon="✳", state="failing", error=names[2], todo=names[3], logs=names)
+    seen.arrived(Ask("states"), States([row, *STATES.rows]))
+    for line in screen(seen, a_style(columns), 24)[:-1]:
+        found = "".join(piece for _, piece in line)
+        assert width(found) <= columns - 2
+        assert found.isprintable()
+
+
+@settings(max_examples=60, deadline=None)
+@given(names=st.lists(TEXT, min_size=1, max_size=5), cells=st.integers(4, 60))
+def test_a_table_fits_and_its_columns_stand_in_line(names, cells):
+    style = a_style()
+    rows = [[style.text(name), "1,234", "$1"] for name in names]
+    columns = [Column("Name", is_name=True), Column("Number", goes=1), Column("Cost")]
+    lines = table(columns, rows, style, cells, total=["Total", "9", "$9"])
+    widths = {sum(width(piece) for _, piece in line) for line in lines}
+    assert len(widths) == 1
+    assert widths.pop() <= cells
+
+
+@pytest.mark.parametrize("mode", ["usage", "weekly", "devices", "manage", "settings"])
+def test_a_reading_that_failed_is_told_with_what_to_do(mode):
+    seen = Board("cost")
+    seen.mode = mode
+    for ask in seen.asks():
+        seen.arrived(ask, Failure("usage.db is damaged", "`vibeusage records sync --full` builds it anew"))
+    found = text(screen(seen, a_style(), 24))
+    assert "usage.db is damaged\n`vibeusage records sync --full` builds it anew\n" in found
+
+
+def test_what_is_not_read_yet_is_said_to_be_read():
+    assert text(screen(Board("cost"), a_style(), 24)).splitlines()[1] == "reading …"
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [([0, 1, 2, 4, 8], " ▁▂▄█"), ([], ""), ([0, 0], "  "), ([0.001, 1000], "▁█"), ([5], "█")],
+)
+def test_any_amount_shows_in_a_sparkline_and_nothing_is_a_blank(values, line):
+    assert plots.sparkline(values, a_style()) == line
+
+
+@given(st.lists(st.floats(0, 1e12), min_size=1, max_size=40), st.integers(1, 14))
+def test_columns_are_as_high_as_their_share(values, height):
+    rows = plots.columns(values, height, a_style())
+    full = [sum(" ▁▂▃▄▅▆▇█".index(row[at]) for row in rows) for at in range(len(values))]
+    top = max(values)
+    assert full == [max(1, round(value / top * height * 8)) if value > 0 else 0 for value in values]
+
+
+def test_a_bar_is_never_longer_than_its_room():
+    style = a_style()
+    assert [width(plots.bar(value, 100, 10, style)) for value in (0, 0.01, 50, 100)] == [0, 1, 5, 10]
