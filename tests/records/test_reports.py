@@ -70,6 +70,7 @@ def test_every_count_and_the_money_of_a_day(db):
     assert told == {
         "schema": 1,
         "report": "daily",
+        "source": "local",
         "zone": "UTC",
         "since": None,
         "until": None,

@@ -485,14 +485,19 @@ def test_a_store_of_yesterday_is_brought_up_to_date(tmp_path, monkeypatch, rows,
 @pytest.mark.parametrize("version", [1, 2])
 def test_sums_of_days_and_hours_by_model_are_made_of_what_an_older_store_has(version, tmp_path):
     path = tmp_path / "usage.db"
-    with store.open(path) as db:
+    with store.open(tmp_path / "newer.db") as db:
         db.put("claude", [full(), full(uuid="b", session="t"), call("c", ts=T + 96 * QUARTER, input=7)], machine="here")
         db.put("codex", [call("d", model="m")], machine="there")
         before = everything(db)
     with sqlite3.connect(path, isolation_level=None) as older:
-        for table in ("rollup_model_days", "rollup_model_hours")[version - 1 :]:
-            older.execute(f"DROP TABLE {table}")
+        for statement in (one for step in schema.MIGRATIONS[:version] for one in step):
+            older.execute(statement)
         older.execute(f"PRAGMA user_version = {version}")
+        older.execute("ATTACH ? AS newer", (str(db.path),))
+        rollups = [name for (name,) in older.execute("SELECT name FROM main.sqlite_master WHERE name LIKE 'rollup%'")]
+        for table in ("names", "usage_records", *rollups):
+            columns = ", ".join(name for _, name, *_ in older.execute(f"PRAGMA main.table_info({table})"))
+            older.execute(f"INSERT INTO {table} SELECT {columns} FROM newer.{table}")
     older.close()
     with store.open(path, readonly=True) as db:
         assert everything(db) == before

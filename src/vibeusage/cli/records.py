@@ -10,6 +10,7 @@ ACTIONS = {
     "show": "what is stored, of which time, from how many files",
     "prices": "where the prices are from, or newer ones",
     "import": "take over what another tracker kept",
+    "push": "send what is new to the server of storage.url",
     "fetch": "ask for an organisation's usage report",
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from vibeusage import config, terminal
-from vibeusage.errors import ConfigError
+from vibeusage.errors import ConfigError, VibeusageError
 from vibeusage.records import background, readers, sync
 from vibeusage.records.sync import ProviderSync, SyncResult
 from vibeusage.terminal import plain
@@ -29,13 +29,14 @@ def run(args: argparse.Namespace) -> int:
     known = readers.every()
     check(args.provider, {reader.id for reader in known})
     settings = config.load()
-    with _Progress(quiet=args.quiet) as progress:
+    with Progress("reading", quiet=args.quiet) as progress:
         result = sync.run(
             known,
             background.here(),
             providers=args.provider,
             roots=background.roots(settings),
             full=args.full,
+            machine=settings.machines.name or "",
             on_progress=progress.draw,
         )
     if result is None:
@@ -47,7 +48,23 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(result)}).decode() + "\n")
     elif not args.quiet:
         _tell(result)
-    return EXIT_PARTIAL if any(each.errors for each in result.providers) else 0
+    is_sent = _is_sent(settings, quiet=args.quiet)
+    return EXIT_PARTIAL if not is_sent or any(each.errors for each in result.providers) else 0
+
+
+def _is_sent(settings: config.Config, *, quiet: bool) -> bool:
+    """Whether a server that is named has all of it now; what it has not is sent the next time."""
+    if not settings.storage.url:
+        return True
+    try:
+        from vibeusage.records import push  # psycopg
+
+        push.run(settings.storage.url)
+    except VibeusageError as exc:
+        if not quiet:
+            print(f"vibeusage: {plain(str(exc), 500)}; what is new is sent the next time", file=sys.stderr)
+        return False
+    return True
 
 
 def check(providers: list[str], known: Iterable[str]) -> None:
@@ -93,14 +110,15 @@ def some(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
-class _Progress:
+class Progress:
     """`reading claude … 45 %` on the last line of a terminal, gone at the end; nothing anywhere else."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, doing: str, *, quiet: bool) -> None:
+        self._doing = doing
         self._is_shown = not quiet and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self._drawn_at = 0.0
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> "Progress":
         return self
 
     def draw(self, provider: str, done: int, total: int) -> None:
@@ -108,7 +126,7 @@ class _Progress:
         if self._is_shown and now - self._drawn_at >= DRAW_S:
             self._drawn_at = now
             dots = "..." if terminal.glyphs(sys.stderr)[0].isascii() else "…"
-            text = f"reading {plain(provider)} {dots} {min(100, 100 * done // max(total, 1))} %"
+            text = f"{self._doing} {plain(provider)} {dots} {min(100, 100 * done // max(total, 1))} %"
             room = terminal.columns(sys.stderr, os.environ) - 1
             sys.stderr.write(terminal.ERASE + terminal.beginning(text, room))
             sys.stderr.flush()

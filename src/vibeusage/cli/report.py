@@ -8,14 +8,16 @@ import argparse
 import os
 import sys
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import partial
 
 import msgspec
 
 from vibeusage import cache, config, health, labels, shown, terminal
 from vibeusage.cli import report_activity, report_csv, report_heatmap, report_insights, report_table
-from vibeusage.errors import ConfigError
-from vibeusage.records import activity, blocks, days, heatmap, insights, readers, reports, store, tally
+from vibeusage.errors import ConfigError, Unavailable
+from vibeusage.records import activity, blocks, days, heatmap, insights, readers, reading, reports, tally
 from vibeusage.records.reports import Query, Report
+from vibeusage.records.stored import Stored
 
 GROUPS = tuple(name for name in reports.GROUPS if name != "sessions")
 KINDS = (*days.PERIODS, "sessions", "blocks", *GROUPS, "heatmap", activity.KIND, insights.KIND)
@@ -42,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--limit", type=_limit, default=0, metavar="N", help=_LIMIT_HELP)
     add("--output", "-o", default="", metavar="FILE", help="where the page of `report html` goes; - is stdout")
     add("--redact", action="store_true", help="replace sessions, folders, branches, machines and accounts by labels")
+    add("--local", action="store_true", help="this machine's own records, where storage.url names a server")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", "-j", action="store_true", help="print as JSON")
     form.add_argument("--csv", action="store_true", help="print as CSV, without the total")
@@ -54,17 +57,27 @@ def run(args: argparse.Namespace) -> int:
     query = _query(args, zone, today)
     if args.output and args.kind != PAGE:
         raise ConfigError("--output is for `report html`", hint="send what is printed into a file: `… > FILE`")
-    with store.open(readonly=True) as opened:
-        pricer = tally.pricer(settings.pricing)
-        if args.kind == activity.KIND:
-            return _print_activity(args, activity.report(opened, pricer, query, limit=args.limit))
-        if args.kind == insights.KIND:
-            return _print_insights(args, opened, pricer, insights.query_of(query, today), _around(settings, now))
-        if args.kind == PAGE:
-            return _write_page(args, opened, pricer, query, now)
-        report = _report(args, opened, pricer, query, now)
-        if not report.rows:
-            _check(args.provider, opened)
+    tell = partial(_tell, args, settings, query, now)
+    return reading.read(settings, tell, local=args.local, on_fallback=_tell_fallback)
+
+
+def _tell_fallback(reason: Unavailable) -> None:
+    print(f"vibeusage: {reason}; these are the records of this machine alone", file=sys.stderr)
+
+
+def _tell(args: argparse.Namespace, settings: config.Config, query: Query, now: datetime, opened: Stored) -> int:
+    """Nothing is printed before all of it is read."""
+    pricer = tally.pricer(settings.pricing)
+    if args.kind == activity.KIND:
+        return _print_activity(args, activity.report(opened, pricer, query, limit=args.limit))
+    if args.kind == insights.KIND:
+        today = now.astimezone(query.zone).date()
+        return _print_insights(args, opened, pricer, insights.query_of(query, today), _around(settings, now))
+    if args.kind == PAGE:
+        return _write_page(args, opened, pricer, query, now)
+    report = _report(args, opened, pricer, query, now)
+    if not report.rows:
+        _check(args.provider, opened)
     if args.json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return 0
@@ -97,7 +110,7 @@ def _around(settings: config.Config, now: datetime) -> insights.Surroundings:
 
 
 def _print_insights(
-    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, around: insights.Surroundings
+    args: argparse.Namespace, opened: Stored, pricer: tally.Pricer, query: Query, around: insights.Surroundings
 ) -> int:
     found = insights.report(opened, pricer, query, around, limit=args.limit)
     if not found.total.messages:
@@ -112,7 +125,7 @@ def _print_insights(
 
 
 def _write_page(
-    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime
+    args: argparse.Namespace, opened: Stored, pricer: tally.Pricer, query: Query, now: datetime
 ) -> int:
     from vibeusage.cli import report_html  # a dozen modules that no other report needs
 
@@ -162,7 +175,7 @@ def _query(args: argparse.Namespace, zone: tzinfo, today: date) -> Query:
 
 
 def _report(
-    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime
+    args: argparse.Namespace, opened: Stored, pricer: tally.Pricer, query: Query, now: datetime
 ) -> Report:
     limit = args.limit or LIMITS.get(args.kind, 0)
     match args.kind:
@@ -182,7 +195,7 @@ def _report(
     return reports.groups(args.kind, opened, pricer, query, limit=limit)
 
 
-def _check(names: list[str], opened: store.Store) -> None:
+def _check(names: list[str], opened: Stored) -> None:
     """Raises ConfigError for a tool that nobody knows: without it a mistyped name would pass for one without calls."""
     known = {*readers.load_all(), *opened.counts()}
     for name in names:

@@ -13,8 +13,9 @@ from vibeusage.errors import ConfigError
 from vibeusage.html import content, page
 from vibeusage.html.content import Content
 from vibeusage.html.wording import STYLE
-from vibeusage.records import store, tally
+from vibeusage.records import tally
 from vibeusage.records.reports import Query
+from vibeusage.records.stored import Stored
 
 UNFIT = ("json", "csv", "breakdown", "no_color")  # options that mean nothing here
 
@@ -29,7 +30,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def read(
-    args: argparse.Namespace, opened: store.Store, pricer: tally.Pricer, query: Query, now: datetime
+    args: argparse.Namespace, opened: Stored, pricer: tally.Pricer, query: Query, now: datetime
 ) -> Content:
     return content.read(opened, pricer, query, now, measure=args.by, limit=args.limit)
 

@@ -8,6 +8,7 @@ from vibeusage.cli.report_columns import NOT_RECORDED, Column, Look, of_report, 
 from vibeusage.escape import width
 from vibeusage.figures import amount, money
 from vibeusage.records.reports import Report
+from vibeusage.records.stored import LOCAL
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style, cut, painted, wrapped
 
@@ -149,6 +150,8 @@ def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
     found, total = [], report.total
     if not report.rows:
         found.append("no calls in this range" if report.records_since else "no records yet: `vibeusage records sync`")
+    if report.source != LOCAL:
+        found.append(f"records of {style.text(report.source)}")
     if report.hidden:
         found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown, but in the total")
     for name in report.left_out:

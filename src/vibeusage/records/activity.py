@@ -17,7 +17,7 @@ from vibeusage.records.bills import Bill
 from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.reports import Query
 from vibeusage.records.rollup import END, RollupRow
-from vibeusage.records.stored import Stored
+from vibeusage.records.stored import LOCAL, Stored
 from vibeusage.records.tally import DAY_MS, Pricer, dollars
 
 KIND = "activity"
@@ -49,6 +49,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: int = 1
     report: str = KIND
+    source: str = LOCAL
     zone: str
     since: date | None
     until: date | None
@@ -82,6 +83,7 @@ def report(store: Stored, pricer: Pricer, query: Query, *, limit: int = 0) -> Ac
     kept = list(_limited(facts, limit))
     known = store.span()
     return Activity(
+        source=store.source,
         zone=days.name_of(query.zone),
         since=query.since,
         until=query.until,

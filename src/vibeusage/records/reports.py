@@ -18,7 +18,7 @@ from vibeusage.records import days
 from vibeusage.records.pricing import Cost
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.rollup import Only, RollupRow
-from vibeusage.records.stored import ANY_TIME, Span, Stored
+from vibeusage.records.stored import ANY_TIME, LOCAL, Span, Stored
 from vibeusage.records.tally import APART, DAY_MS, Pricer, Row, Tally, is_unpriced, merged
 
 ALL = "*"  # all providers together; no provider's id
@@ -92,12 +92,13 @@ class Unpriced(msgspec.Struct, frozen=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`total` is the sum of all rows, also of the `hidden` ones that a limit left out of `rows`.
 
-    `left_out`: providers with records in the range that count only when asked for. `synced_at`: when the logs were
-    last read.
+    `source`: whose records, as of `Stored`. `left_out`: providers with records in the range that count only when
+    asked for. `synced_at`: when the logs were last read.
     """
 
     schema: int = 1
     report: str
+    source: str = LOCAL
     zone: str
     since: date | None
     until: date | None
@@ -297,6 +298,7 @@ def made(
         named[one.model] = named.get(one.model, Unpriced(one.model, 0, 0)).plus(one.messages, one.total_tokens)
     return Report(
         report=kind,
+        source=store.source,
         zone=days.name_of(query.zone),
         since=query.since,
         until=query.until,

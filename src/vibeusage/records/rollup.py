@@ -45,15 +45,15 @@ REBUILD = (
         CROSS JOIN rollup USING (quarter) WHERE provider = :provider GROUP BY quarter, {", ".join(PRICED)}""",  # noqa: S608
     "DELETE FROM rollup_days WHERE provider = :provider AND day IN (SELECT quarter / 96 FROM touched)",
     f"""INSERT INTO rollup_days SELECT day, {_WHERE}, {SUMMED_AGAIN}
-        FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) CROSS JOIN rollup
+        FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) AS days CROSS JOIN rollup
         ON quarter >= day * 96 AND quarter < (day + 1) * 96 AND provider = :provider GROUP BY day, {_WHERE}""",  # noqa: S608
     "DELETE FROM rollup_model_days WHERE provider = :provider AND day IN (SELECT quarter / 96 FROM touched)",
     f"""INSERT INTO rollup_model_days SELECT day, {", ".join(PRICED)}, {SUMMED_AGAIN}
-        FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) CROSS JOIN rollup_days USING (day)
+        FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) AS days CROSS JOIN rollup_days USING (day)
         WHERE provider = :provider GROUP BY day, {", ".join(PRICED)}""",  # noqa: S608
     "DELETE FROM rollup_model_hours WHERE provider = :provider AND hour IN (SELECT quarter / 4 FROM touched)",
     f"""INSERT INTO rollup_model_hours SELECT hour, {", ".join(PRICED)}, {SUMMED_AGAIN}
-        FROM (SELECT DISTINCT quarter / 4 AS hour FROM touched) CROSS JOIN rollup_models
+        FROM (SELECT DISTINCT quarter / 4 AS hour FROM touched) AS hours CROSS JOIN rollup_models
         ON quarter >= hour * 4 AND quarter < (hour + 1) * 4 AND provider = :provider
         GROUP BY hour, {", ".join(PRICED)}""",  # noqa: S608
 )

@@ -19,6 +19,7 @@ from vibeusage.records.rollup import Database, Only, Query, RollupRow
 from vibeusage.records.schema import QUARTER_MS
 
 LOCAL = "local"
+PASSWORD_ACCOUNT, PASSWORD_KIND = "storage", "apikey"  # of a server's password in the vault
 ANY_TIME = 1 << 60  # a span of time that all calls are in
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -68,8 +69,11 @@ class Stored(ABC):
     def _told(self) -> AbstractContextManager[None]:
         """The database's errors as ours."""
 
-    def _rows(self, sql: str, values: Sequence[Any], named: Sequence[int]) -> Iterable[tuple]:
-        """What is found; the columns `named` are ids, whose names are asked for next."""
+    def _rows(self, sql: str, values: Sequence[Any], named: Sequence[int], *, is_long: bool = False) -> Iterable[tuple]:
+        """What is found; the columns `named` are ids, whose names are asked for next.
+
+        `is_long`: perhaps more rows than memory should hold.
+        """
         return self._db.execute(sql, values)
 
     def rollup(
@@ -181,7 +185,7 @@ class Stored(ABC):
         where, values = rollup.condition("timestamp", rollup.within(since_ms, until_ms), providers, only)
         sql = f"{call_rows.SELECT} WHERE {where} ORDER BY timestamp, provider, message_uuid"
         with self._told():
-            for row in self._rows(sql, values, call_rows.NAMED):
+            for row in self._rows(sql, values, call_rows.NAMED, is_long=True):
                 yield call_rows.of_row(row, self._names)
 
     def calls_within(

@@ -17,7 +17,7 @@ from vibeusage.records.insights.comparison import Comparison, Priced
 from vibeusage.records.insights.dearest import Dear
 from vibeusage.records.insights.plans import PlanRow
 from vibeusage.records.reports import Query, Reading, Unpriced
-from vibeusage.records.stored import Stored
+from vibeusage.records.stored import LOCAL, Stored
 from vibeusage.records.tally import Pricer, Row
 from vibeusage.settings import Config
 
@@ -32,6 +32,7 @@ class Insights(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: int = 1
     report: str = KIND
+    source: str = LOCAL
     zone: str
     since: date | None
     until: date | None
@@ -73,6 +74,7 @@ def report(store: Stored, pricer: Pricer, query: Query, around: Surroundings, *,
     projects, sessions = _dear(reading, rows, limit or LIMIT)
     chosen = _choices(rows, pricer, query, around)
     return Insights(
+        source=whole.source,
         zone=whole.zone,
         since=query.since,
         until=query.until,
