@@ -196,7 +196,7 @@ def print_reports(bench: Bench, count: int) -> None:
     print(f"{'report':<36} {'wall s':>8} {'CPU s':>8} {'peak MB':>8}")
     for kind, which in itertools.product(KINDS, FILTERS):
         run = bench.run(*OURS, "report", kind, *which, "--json")
-        rows = len(json.loads(run.stdout)["rows"])
+        rows = len(json.loads(run.stdout).get("rows", ()))
         told = f"{rows:,} rows, goal {REPORT_S:g} s: {verdict(run.took_s < REPORT_S)}"
         name = " ".join((kind, *which))
         print(f"{name:<36} {run.took_s:>8.2f} {run.cpu_s:>8.2f} {peak_mb(run):>8.0f}   {told}", flush=True)

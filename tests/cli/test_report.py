@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import jsonschema
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -313,6 +314,13 @@ def test_no_line_of_insights_is_wider_than_the_terminal_and_no_name_gives_it_ord
     lines = [*csv.reader(io.StringIO(report_insights.as_csv(found)))]
     assert {len(line) for line in lines} == {len(report_insights.COLUMNS)}
     assert not [cell for line in lines for cell in line if cell.startswith(("=", "+", "@", "\t", "\r"))]
+
+
+def test_insights_are_of_their_schema(filled):
+    schema = json.loads((GOLDEN.parents[1] / "schemas" / "report-insights.json").read_text())
+    told = json.loads(msgspec.json.encode(gained(filled)))
+    jsonschema.validate(told, schema)
+    assert all(told[section] for section in ("projects", "sessions", "plans", "choices"))
 
 
 def test_insights_as_json_and_csv_are_one_document(stored, capsys):

@@ -173,6 +173,7 @@ DOCUMENTS = [
     pytest.param(["report", "--json"], "report", id="report"),
     pytest.param(["report", "blocks", "--json"], "report", id="report of blocks"),
     pytest.param(["report", "activity", "--json"], "report-activity", id="report of activity"),
+    pytest.param(["report", "insights", "--json"], "report-insights", id="report of insights"),
     pytest.param(["records", "sync", "--json"], "records-sync", id="records sync"),
     pytest.param(["records", "show", "--json"], "records-show", id="records show"),
 ]
