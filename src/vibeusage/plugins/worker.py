@@ -7,7 +7,6 @@ import importlib
 import os
 import resource
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -136,10 +135,12 @@ def _place(exc: BaseException, start: wire.Start) -> str:
     """File and line of the plugin's own code; no source is read for it."""
     if isinstance(exc, SyntaxError) and exc.lineno:
         return f"{os.path.basename(exc.filename or start.file)}:{exc.lineno}"
-    last = ""
-    for frame, line in traceback.walk_tb(exc.__traceback__):
-        if _is_own(frame.f_code.co_filename, start):
-            last = f"{os.path.basename(frame.f_code.co_filename)}:{line} {frame.f_code.co_name}"
+    last, step = "", exc.__traceback__
+    while step:
+        code = step.tb_frame.f_code
+        if _is_own(code.co_filename, start):
+            last = f"{os.path.basename(code.co_filename)}:{step.tb_lineno} {code.co_name}"
+        step = step.tb_next
     return last
 
 
