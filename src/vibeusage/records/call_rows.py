@@ -12,17 +12,26 @@ _TEXTS = (
     *("session_id", "message_type", "model", "model_provider", "folder", "git_branch"),
     *("provider_version", "machine_name", "speed"),
 )
-_COLUMNS = (
+COLUMNS = (
     *("provider", "message_uuid", "timestamp", *_TEXTS, "input_tokens", "output_tokens", "cache_creation_tokens"),
     *("cache_creation_1h", "cache_read_tokens", "prompt_class", "web_searches", "logged_cost", "rank", "ord"),
     *("complete", "notes", "metadata"),
 )
-_KEPT = ("provider", "message_uuid", "machine_name")  # what an update leaves alone
-UPSERT = f"""INSERT INTO usage_records ({", ".join(_COLUMNS)}) VALUES ({", ".join("?" * len(_COLUMNS))})
-    ON CONFLICT (provider, message_uuid) DO UPDATE SET
-    {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT)}"""  # noqa: S608
+
+
+def _upsert(columns: tuple[str, ...], kept: tuple[str, ...], more: str = "") -> str:
+    """A row of `columns`; of a call that is there all but those `kept` are replaced."""
+    changed = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in kept)
+    return f"""INSERT INTO usage_records ({", ".join(columns)}) VALUES ({", ".join("?" * len(columns))})
+        ON CONFLICT (provider, message_uuid) DO UPDATE SET {changed}{more}"""  # noqa: S608
+
+
+_KEY = ("provider", "message_uuid")
+UPSERT = _upsert(COLUMNS, (*_KEY, "machine_name"), ", is_shared = 0")  # read here: told by whoever read it first
+JOIN = _upsert(COLUMNS, _KEY)
+TAKE = _upsert((*COLUMNS, "is_shared"), (*_KEY, "is_shared"))
 NAMED = tuple(range(3, 3 + len(_TEXTS)))  # which columns are ids of names
-SELECT = f"SELECT {', '.join(_COLUMNS)} FROM usage_records"  # noqa: S608
+SELECT = f"SELECT {', '.join(COLUMNS)} FROM usage_records"  # noqa: S608
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -35,9 +44,9 @@ class Record(msgspec.Struct, frozen=True):
 
 def of_call(provider: str, call: Call, machine: str, id: Callable[[str], int]) -> tuple:
     """Its row; `id` is that of a text."""
-    texts = (call.session, call.kind, call.model, call.served_by, call.folder, call.branch, call.version)
+    *early, speed = texts(call)
     return (
-        *(provider, kept(call.uuid), call.ts, *map(id, (*texts, machine, call.speed))),
+        *(provider, kept(call.uuid), call.ts, *map(id, (*early, machine, speed))),
         *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
         *(prompt_class(call.prompt), call.searches, call.cost, call.rank, call.order),
         int(call.complete),
@@ -46,10 +55,14 @@ def of_call(provider: str, call: Call, machine: str, id: Callable[[str], int]) -
     )
 
 
+def texts(call: Call) -> tuple[str, ...]:
+    """Those of which a row has the ids, the machine's beside."""
+    return call.session, call.kind, call.model, call.served_by, call.folder, call.branch, call.version, call.speed
+
+
 def of_row(row: tuple, names: Mapping[int, str]) -> Record:
     provider, uuid, ts, *rest = row
-    texts = [names[id] for id in rest[:9]]
-    session, kind, model, served_by, folder, branch, version, machine, speed = texts
+    session, kind, model, served_by, folder, branch, version, machine, speed = (names[id] for id in rest[:9])
     fresh, output, write, write_1h, read, _, searches, cost, rank, order, complete, notes, data = rest[9:]
     call = Call(
         uuid=uuid,

@@ -1,10 +1,19 @@
-"""Two states of one call become one; the order in which they are met changes no count, no time and no price."""
+"""Two states of one call become one; the order in which they are met changes no count, no time and no price.
+
+What two machines say of a call is joined so that no order changes anything at all: whichever hears of it first, and
+however often, all of them end with the same.
+"""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
+from vibeusage.records.call_rows import Record
 from vibeusage.records.readers.spec import Call
+
+_TEXTS = ("session", "model", "folder", "branch", "version", "served_by", "speed", "kind")
+_ENCODER = msgspec.json.Encoder(order="deterministic")
 
 
 def fold(known: dict[str, Call], call: Call) -> None:
@@ -49,6 +58,44 @@ def compared(
             times |= {before[1], new.ts}
             better.append(new)
     return added, better, times
+
+
+def joined(old: Record, new: Record) -> Record:
+    """What two machines say together; the calls of both may be changed.
+
+    As `merged`, and of two texts that differ the lesser one, also of the machines' names.
+    """
+    if (old.call.rank, old.call.order) == (new.call.rank, new.call.order):
+        for name in _TEXTS:
+            lesser = _lesser(getattr(old.call, name), getattr(new.call, name))
+            setattr(old.call, name, lesser)
+        old.call.data = _joined_data(old.call.data or {}, new.call.data or {})
+    return Record(old.provider, _lesser(old.machine, new.machine), merged(old.call, new.call))
+
+
+def compared_records(
+    found: Mapping[str, Record], stored: Mapping[str, Record]
+) -> tuple[list[Record], list[Record], set[int]]:
+    """As `compared`, of what another machine says."""
+    added = [record for uuid, record in found.items() if uuid not in stored]
+    better, times = [], {record.call.ts for record in added}
+    for uuid, old in stored.items():
+        machine, before = old.machine, msgspec.structs.astuple(old.call)
+        new = joined(old, found[uuid])
+        if (new.machine, msgspec.structs.astuple(new.call)) != (machine, before):
+            times |= {before[1], new.call.ts}
+            better.append(new)
+    return added, better, times
+
+
+def _lesser(one: str, other: str) -> str:
+    return min(one, other) if one and other else one or other
+
+
+def _joined_data(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:
+    """A new one: what was there before is compared with it."""
+    both = {key: min(one[key], other[key], key=_ENCODER.encode) for key in one.keys() & other.keys()}
+    return {**other, **one, **both} or None
 
 
 def _raise_counts(old: Call, new: Call) -> None:

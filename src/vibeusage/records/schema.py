@@ -6,6 +6,10 @@ report can ask for, `rollup_models` by what a price needs only; `rollup_days` an
 days of UTC, `rollup_model_hours` by hours: what is left of the days of other zones.
 
 The quotas' history is compact, see `quotas`: instants of epoch seconds (0 = unknown), hundredths of a percent.
+
+Of machines that share a folder: calls that `is_shared` came from there, and another machine's file tells of them;
+`unshared_days` have calls of which no file of ours tells yet; `shared_files` are ours as we wrote them, and
+`shared_parts` what is known of all files, by digests.
 """
 
 import sqlite3
@@ -132,6 +136,29 @@ _NOTED_PRICES = (
         PRIMARY KEY (provider, model, since, noted)
     ) WITHOUT ROWID""",
 )
+# A call that changes gets the next number: what a server has not been sent yet is all above `mark`. SQLite gives the
+# number of a last row that was deleted out anew.
+_SENT = (
+    """CREATE TABLE sent (
+        server TEXT PRIMARY KEY,
+        client TEXT NOT NULL,
+        mark INTEGER NOT NULL,
+        url TEXT NOT NULL
+    ) WITHOUT ROWID""",
+    """CREATE TRIGGER usage_records_changed AFTER UPDATE ON usage_records WHEN NEW.id = OLD.id BEGIN
+        UPDATE usage_records SET id = (SELECT MAX(id) + 1 FROM usage_records) WHERE id = NEW.id;
+    END""",
+    """CREATE TRIGGER usage_records_deleted AFTER DELETE ON usage_records BEGIN
+        UPDATE sent SET mark = (SELECT COALESCE(MAX(id), 0) FROM usage_records)
+        WHERE mark > (SELECT COALESCE(MAX(id), 0) FROM usage_records);
+    END""",
+)
+_SHARED = (
+    "ALTER TABLE usage_records ADD COLUMN is_shared INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE unshared_days (day INTEGER PRIMARY KEY)",
+    "CREATE TABLE shared_parts (digest BLOB PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TABLE shared_files (name TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID",
+)
 _QUOTAS = (
     """CREATE TABLE quota_windows (
         id INTEGER PRIMARY KEY,
@@ -150,7 +177,7 @@ _QUOTAS = (
         PRIMARY KEY (window_id, at)
     ) WITHOUT ROWID""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS, _NOTED_PRICES, _QUOTAS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS, _NOTED_PRICES, _SENT, _SHARED, _QUOTAS)
 
 
 def version(database: sqlite3.Connection) -> int:

@@ -7,6 +7,7 @@ changes nothing; damage is `database.Damaged`, and what to do then is in `damage
 import contextlib
 import os
 import sqlite3
+import uuid
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -17,7 +18,8 @@ import msgspec
 
 from vibeusage import files
 from vibeusage.errors import StorageError
-from vibeusage.records import call_rows, merge, quotas, rollup, schema, source_files
+from vibeusage.records import call_rows, merge, quotas, rollup, schema, shared_files, source_files
+from vibeusage.records.call_rows import Record
 from vibeusage.records.database import BUSY_S, damaged, empty, kept, readable, told, writable
 from vibeusage.records.place import NAME as NAME
 from vibeusage.records.place import usage_db
@@ -94,13 +96,39 @@ class Store(Stored):
         for call in calls:
             merge.fold(found, call)
         with self.transaction():
-            added, better, times = merge.compared(found, self._stored(provider, found), only_new=only_new)
-            if added or better:
-                rows = (call_rows.of_call(provider, call, machine, self._id) for call in (*added, *better))
-                self._db.executemany(call_rows.UPSERT, rows)
-                kinds = self._id("estimate"), self._id("subagent"), self._id(FACTS)
-                rollup.rebuild(self._db, provider, {ms // QUARTER_MS for ms in times}, *kinds)
-        return Changed(*(sum(call.kind != FACTS for call in some) for some in (added, better)))
+            stored = {uuid: record.call for uuid, record in self._stored(provider, found).items()}
+            added, better, times = merge.compared(found, stored, only_new=only_new)
+            rows = (call_rows.of_call(provider, call, machine, self._id) for call in (*added, *better))
+            self._write(provider, call_rows.UPSERT, rows, times)
+        return _changed(added, better)
+
+    def take(self, provider: str, records: Iterable[Record], *, is_shared: bool) -> Changed:
+        """Join what another machine says of calls with what is stored; see `shared` for those that are shared."""
+        found: dict[str, Record] = {}
+        for record in records:
+            known = found.get(record.call.uuid)
+            found[record.call.uuid] = merge.joined(known, record) if known else record
+        with self.transaction():
+            added, better, times = merge.compared_records(found, self._stored(provider, found))
+            both = (call_rows.of_call(provider, each.call, each.machine, self._id) for each in (*added, *better))
+            self._write(provider, call_rows.TAKE, ((*row, int(is_shared)) for row in both), times)
+        return _changed((each.call for each in added), (each.call for each in better))
+
+    def own_calls(self, since_ms: int, until_ms: int) -> Iterator[Record]:
+        """Those within [since, until) that did not come from the folder of several machines."""
+        where = "timestamp >= ? AND timestamp < ? AND is_shared = 0 ORDER BY timestamp, provider, message_uuid"
+        with told(self.path):
+            for row in self._db.execute(f"{call_rows.SELECT} WHERE {where}", (since_ms, until_ms)):
+                yield call_rows.of_row(row, self._names)
+
+    def shared(self) -> shared_files.SharedFiles:
+        return shared_files.SharedFiles(self._db, self.transaction)
+
+    def _write(self, provider: str, sql: str, rows: Iterable[tuple], times: set[int]) -> None:
+        if times:
+            self._db.executemany(sql, rows)
+            kinds = self._id("estimate"), self._id("subagent"), self._id(FACTS)
+            rollup.rebuild(self._db, provider, {ms // QUARTER_MS for ms in times}, *kinds)
 
     def sources(self, provider: str) -> dict[str, SourceFile]:
         """Every file known of a provider by its path."""
@@ -131,6 +159,33 @@ class Store(Stored):
         sql = "SELECT provider, model, since, prices, source, noted FROM provider_pricing ORDER BY 1, 2, 3, noted"
         with told(self.path):
             return self._db.execute(sql).fetchall()
+
+    def changed(self, after: int, limit: int) -> list[tuple[int, Record]]:
+        """The calls with the next numbers above `after`; a call that changes gets a number above all others."""
+        sql = f"SELECT id, {', '.join(call_rows.COLUMNS)} FROM usage_records WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608
+        with told(self.path):
+            rows = self._db.execute(sql, (after, limit)).fetchall()
+            return [(number, call_rows.of_row(tuple(row), self._names)) for number, *row in rows]
+
+    def last_number(self) -> int:
+        with told(self.path):
+            return self._db.execute("SELECT COALESCE(MAX(id), 0) FROM usage_records").fetchone()[0]
+
+    def sent(self, server: str) -> tuple[str, int]:
+        """What a server knows us as, and up to which number it has our calls."""
+        with told(self.path):
+            row = self._db.execute("SELECT client, mark FROM sent WHERE server = ?", (server,)).fetchone()
+        return row or (uuid.uuid4().hex, 0)
+
+    def sent_to(self, url: str) -> int | None:
+        """Up to which number the server at this address was sent our calls when it was last spoken to."""
+        with told(self.path):
+            row = self._db.execute("SELECT MAX(mark) FROM sent WHERE url = ?", (url,)).fetchone()
+        return row[0]
+
+    def note_sent(self, server: str, client: str, mark: int, url: str) -> None:
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", (server, client, mark, url))
 
     def note_quotas(self, samples: Iterable[Sample], *, now: int, keep_from: int) -> int:
         """Keep what is new, and forget what was last seen before `keep_from`; how many rows are new."""
@@ -192,12 +247,12 @@ class Store(Stored):
             last_sync_ms=last_sync_ms,
         )
 
-    def _stored(self, provider: str, wanted: Mapping[str, Call]) -> dict[str, Call]:
+    def _stored(self, provider: str, wanted: Iterable[str]) -> dict[str, Record]:
         found, uuids = {}, iter(wanted)
         while some := {kept(uuid): uuid for uuid in islice(uuids, AT_ONCE)}:
             sql = f"{call_rows.SELECT} WHERE provider = ? AND message_uuid IN ({', '.join('?' * len(some))})"
             for row in self._db.execute(sql, (provider, *some)):
-                found[some[row[1]]] = call_rows.of_row(row, self._names).call
+                found[some[row[1]]] = call_rows.of_row(row, self._names)
         return found
 
     def _id(self, text: str) -> int:
@@ -210,3 +265,7 @@ class Store(Stored):
         found = row[0] if row else self._db.execute("INSERT INTO names (text) VALUES (?)", (kept(text),)).lastrowid
         self._ids[text] = found or 0
         return self._ids[text]
+
+
+def _changed(added: Iterable[Call], better: Iterable[Call]) -> Changed:
+    return Changed(*(sum(call.kind != FACTS for call in some) for some in (added, better)))
