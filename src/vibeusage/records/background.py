@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from vibeusage import cache, cachefiles, config, files, paths, table
 from vibeusage.config import Config
-from vibeusage.errors import ConfigError, StorageError
+from vibeusage.errors import ConfigError, StorageError, VibeusageError
 from vibeusage.settings import RecordOptions
 
 if TYPE_CHECKING:
     from vibeusage.records.readers.spec import Places
 
 LOCK_WAIT_S = 5.0
+FOLDER = "@folder"  # beside the names of providers: the exchange with other machines
+EXCHANGE_S = 20.0
 MOVING = ("block", "burn")  # change by the minute, and with the provider's own windows
 
 
@@ -43,18 +45,37 @@ def run_if_due(settings: Config, now: int) -> bool:
     due_at = cache.costs_due_at()
     if due_at is not None and now < due_at <= now + _shortest_s(settings):  # later than that, a clock has jumped
         return False
-    from vibeusage.records import readers, sync
-
-    known, noted = readers.every(), _noted().due
-    due = {reader.id for reader in known if _is_due(options(settings, reader.id), noted.get(reader.id, 0), now)}
+    noted = _noted().due
+    due = {name for name, wait_s in _waits(settings).items() if not now < noted.get(name, 0) <= now + wait_s}
     try:
-        if due:
-            sync.run(known, here(), providers=due, roots=roots(settings), wait_s=0)
+        _read(settings, due)
     except StorageError:
         store_costs(settings, now, due)
         raise
     store_costs(settings, now, due)
+    if due and settings.storage.url:
+        _send(settings)
     return bool(due)
+
+
+def _send(settings: Config) -> None:
+    """What a server does not get now it gets the next time; `records push` tells what is wrong."""
+    with contextlib.suppress(VibeusageError):
+        from vibeusage.records import push  # psycopg
+
+        push.run_if_new(settings)
+
+
+def _read(settings: Config, due: set[str]) -> None:
+    from vibeusage.records import readers, sync
+
+    if providers := due - {FOLDER}:
+        machine = settings.machines.name or ""
+        sync.run(readers.every(), here(), providers=providers, roots=roots(settings), wait_s=0, machine=machine)
+    if FOLDER in due:
+        from vibeusage.records import shared  # few have one
+
+        shared.exchange(shared.folder(settings), budget_s=EXCHANGE_S, wait_s=0, is_asked=False)
 
 
 def store_costs(settings: Config, now: int, synced: Collection[str] | None = None) -> None:
@@ -111,21 +132,21 @@ def _next_looks(
     settings: Config, now: int, noted: dict[str, int], synced: Collection[str] | None
 ) -> dict[str, int]:
     """{provider: when its logs are to be looked at next}; what was never looked at is due."""
-    from vibeusage.records import readers
-
     found = {}
-    for name in {reader.id for reader in readers.every()}:
-        known = options(settings, name)
-        if known.mode == "manual":
-            continue
-        latest = now + known.interval_s
-        is_synced = synced is None or name in synced or noted.get(name, now) > latest
-        found[name] = latest if is_synced else noted.get(name, now)
+    for name, wait_s in _waits(settings).items():
+        is_looked_at = name != FOLDER if synced is None else name in synced
+        due_at = noted.get(name, now)
+        found[name] = now + wait_s if is_looked_at or due_at > now + wait_s else due_at
     return found
 
 
-def _is_due(known: RecordOptions, due_at: int, now: int) -> bool:
-    return known.mode != "manual" and not now < due_at <= now + known.interval_s
+def _waits(settings: Config) -> dict[str, int]:
+    """{provider: seconds between two looks} of those that are read by themselves, and of the folder of machines."""
+    from vibeusage.records import readers
+
+    known = {reader.id: options(settings, reader.id) for reader in readers.every()}
+    waits = {name: each.interval_s for name, each in known.items() if each.mode != "manual"}
+    return waits | {FOLDER: settings.machines.interval_s} if settings.machines.folder else waits
 
 
 def _noted() -> _Noted:
@@ -166,4 +187,6 @@ def options(settings: Config, provider: str) -> RecordOptions:
 def _shortest_s(settings: Config) -> int:
     """The shortest wait of those that are read by themselves; a real-time one is also looked at in between."""
     waits = [known.interval_s for known in settings.records.values() if known.mode != "manual"]
+    if settings.machines.folder:
+        waits.append(settings.machines.interval_s)
     return min([RecordOptions().interval_s, *waits])

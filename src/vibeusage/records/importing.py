@@ -24,6 +24,7 @@ from vibeusage.records.import_items import Found, Item, Where
 from vibeusage.records.readers.spec import FACTS
 from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.store import Store
+from vibeusage.records.stored import ANY_TIME
 from vibeusage.toml_edit import split_key
 
 WAIT_S = 10.0
@@ -133,7 +134,8 @@ def _store(found: Found, *, dry_run: bool) -> list[Provider]:
 def _sync(providers: Mapping[str, object]) -> None:
     settings = config.load()
     chosen = [reader for reader in readers.every() if reader.id in providers]
-    if sync.run(chosen, background.here(), roots=background.roots(settings), wait_s=WAIT_S) is None:
+    machine, roots = settings.machines.name or "", background.roots(settings)
+    if sync.run(chosen, background.here(), roots=roots, wait_s=WAIT_S, machine=machine) is None:
         raise _busy()
 
 
@@ -146,7 +148,8 @@ def _put(opened: Store, provider: str, items: list[Item], tag: str) -> Provider:
     told = Provider(provider=provider, found=len(items), before_ms=before)
     fits = [item for item in items if item.is_same or before is None or item.end_ms <= before]
     told.left_out = len(items) - len(fits)
-    for (machine, is_same), calls in _grouped(fits).items():
+    here = config.load().machines.name or socket.gethostname()
+    for (machine, is_same), calls in _grouped(fits, here).items():
         changed = opened.put(provider, calls, machine=machine, only_new=is_same)
         told.added += changed.added
         told.known += len(calls) - changed.added
@@ -155,17 +158,18 @@ def _put(opened: Store, provider: str, items: list[Item], tag: str) -> Provider:
     return told
 
 
-def _grouped(items: Iterable[Item]) -> dict[tuple[str, bool], list]:
+def _grouped(items: Iterable[Item], here: str) -> dict[tuple[str, bool], list]:
     groups = defaultdict(list)
     for item in items:
         if item.call.ts >= FIRST_MS:
-            groups[item.machine or socket.gethostname(), item.is_same].append(item.call)
+            groups[item.machine or here, item.is_same].append(item.call)
     return groups
 
 
 def _oldest_other(opened: Store, provider: str, tag: str) -> int | None:
-    """The time of the oldest call that may be told again by what is imported now."""
-    return next((record.call.ts for record in opened.calls(provider=provider) if _is_other(record, tag)), None)
+    """The time of the oldest call that may be told again by what is imported now; another machine's is not."""
+    own = (record for record in opened.own_calls(0, ANY_TIME) if record.provider == provider)
+    return next((record.call.ts for record in own if _is_other(record, tag)), None)
 
 
 def _is_other(record: Record, tag: str) -> bool:

@@ -163,7 +163,10 @@ class Watching:
         """One sync of these, and the line's rows where it found something; False when it is to be tried again."""
         roots = background.roots(self.settings)
         try:
-            result = sync.run(self.readers, background.here(), providers=names, roots=roots, wait_s=0)
+            machine = self.settings.machines.name or ""
+            result = sync.run(
+                self.readers, background.here(), providers=names, roots=roots, wait_s=0, machine=machine
+            )
             if result is None:
                 return False
             self.is_shown = self.is_shown and not any(each.added or each.changed for each in result.providers)

@@ -1,0 +1,48 @@
+"""Write all records into one file, or to stdout, for `vibeusage db merge` on another machine."""
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from vibeusage import files
+from vibeusage.errors import ConfigError, StorageError
+from vibeusage.records import exports, store
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="where to; - is stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.file != "-":
+        _into(Path(args.file))
+        return 0
+    if sys.stdout.isatty():
+        raise ConfigError("an export is nothing to read", hint="name a file, or pipe it: `vibeusage db export - >FILE`")
+    with store.open(readonly=True) as known:
+        for data in exports.whole(known.calls()):
+            sys.stdout.buffer.write(data)
+    return 0
+
+
+def _into(path: Path) -> None:
+    """The whole of it, or what was there before."""
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder", hint=f"name a file in it, such as {path / 'desk.calls'}")
+    temporary = path.with_name(f"{path.name}{files.TEMP_MARK}{os.getpid()}")
+    try:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with store.open(readonly=True) as known, open(fd, "wb") as stream:
+            for data in exports.whole(known.calls()):
+                stream.write(data)
+            stream.flush()
+            os.fsync(fd)
+        os.replace(temporary, path)
+    except OSError as exc:
+        hint = "check the free space and the rights of its folder"
+        raise StorageError(f"{path} cannot be written: {exc.strerror}", hint=hint) from exc
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)

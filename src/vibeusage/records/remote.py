@@ -1,0 +1,180 @@
+"""The records of another machine, asked for through ssh: it runs `vibeusage db export -`, and we take what that prints.
+
+The address is a person's, but no part of it can become an option or a command: it is checked, and ssh gets a list.
+"""
+
+import io
+import os
+import re
+import selectors
+import subprocess
+import time
+from collections.abc import Mapping
+from typing import IO, NamedTuple
+
+from vibeusage import programs
+from vibeusage.errors import ConfigError, ShapeError, Unavailable
+from vibeusage.escape import clean
+from vibeusage.records import exports
+
+PREFIX = "ssh://"
+BYTES_MOST = 4 << 30
+NOISE_MOST = 64 << 10  # what a login script there prints before
+SAID_MOST = 4096
+TOTAL_S = 3600.0
+SILENCE_S = 120.0
+GRACE_S = 5.0
+NOT_FOUND = 127
+EXPORT = "vibeusage", "db", "export", "-"
+# a shell that is no login shell often does not look where pip and uv put programs; every shell knows ~
+ELSEWHERE = "~/.local/bin/vibeusage", "db", "export", "-"
+_ADDRESS = re.compile(
+    r"ssh://(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9._-]*)@)?(?P<host>[A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])"
+    r"(?::(?P<port>\d{1,5}))?/?"
+)
+_START = re.compile(rb"(?:\A|\n)((?:%b|%b) )" % (exports.CALLS, exports.END))
+_PASSED_ON = re.compile(r"SSH_\w+|DISPLAY|WAYLAND_DISPLAY|XAUTHORITY|KRB5CCNAME|TERM|GPG_TTY")
+
+
+class Address(NamedTuple):
+    host: str
+    user: str = ""
+    port: int | None = None
+
+
+def address(text: str) -> Address:
+    """Raises ConfigError for what is none."""
+    found = _ADDRESS.fullmatch(text)
+    port = int(found["port"]) if found and found["port"] else None
+    if not found or (port is not None and port not in range(1, 65_536)):
+        hint = "such as ssh://desk, ssh://me@desk.example:2222, or a name of ~/.ssh/config"
+        raise ConfigError(f"{clean(text, 200)!r} is not the address of a machine", hint=hint)
+    return Address(found["host"].strip("[]"), found["user"] or "", port)
+
+
+def argv(of: Address, command: tuple[str, ...] = EXPORT) -> list[str]:
+    port = ["-p", str(of.port)] if of.port else []
+    return ["ssh", "-T", *port, "--", f"{of.user}@{of.host}" if of.user else of.host, *command]
+
+
+class Remote(io.RawIOBase):
+    """What the other machine prints, to be read once, without what comes before an export.
+
+    Raises Unavailable when ssh or the program there fails, says nothing for `SILENCE_S` or goes on for too long,
+    ShapeError when it floods or prints something else.
+    """
+
+    def __init__(self, of: Address, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        self.host = of.host
+        self._environ = _passed_on(environ)
+        self._until = time.monotonic() + TOTAL_S
+        self._said = b""
+        self._bytes = 0
+        self._start(of, EXPORT)
+        self._held = self._beginning()
+        if not self._held and self._ended() == NOT_FOUND:
+            self._start(of, ELSEWHERE)
+            self._held = self._beginning()
+        if not self._held:
+            self._check()
+            raise ShapeError(f"{self.host} printed no records", hint=f"try `ssh {self.host} vibeusage db export -`")
+
+    def _start(self, of: Address, command: tuple[str, ...]) -> None:
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                argv(of, command), env=self._environ, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
+            )
+        except OSError as exc:
+            hint = "install ssh, or carry a file: `vibeusage db export FILE` there, `vibeusage db merge FILE` here"
+            raise Unavailable(f"ssh cannot be run: {exc.strerror}", hint=hint) from exc
+        self._selector = selectors.DefaultSelector()
+        for pipe in (self._process.stdout, self._process.stderr):
+            self._selector.register(_there(pipe).fileno(), selectors.EVENT_READ)
+
+    def _beginning(self) -> bytes:
+        """What is printed up to and with the first bytes of an export; b"" when there is none."""
+        held = b""
+        while not (found := _START.search(held)):
+            chunk = self._next(1 << 16)
+            if not chunk:
+                return b""
+            held += chunk
+            if len(held) > NOISE_MOST + (1 << 16):
+                raise self._stopped(ShapeError(f"{self.host} prints something else than records"))
+        return held[found.start(1) :]
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer) -> int:
+        data = self._held or self._next(len(buffer))
+        taken, self._held = data[: len(buffer)], data[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
+
+    def _next(self, size: int) -> bytes:
+        """Some of what it prints, b"" at its end; what it complains of meanwhile is kept."""
+        while self._selector.get_map():
+            left = min(SILENCE_S, self._until - time.monotonic())
+            ready = self._selector.select(max(0.0, left))
+            if not ready:
+                raise self._stopped(Unavailable(f"{self.host} said nothing for too long"))
+            for key, _ in ready:
+                chunk = os.read(key.fd, min(size, 1 << 16))
+                if not chunk:
+                    self._selector.unregister(key.fd)
+                elif key.fd == _there(self._process.stderr).fileno():
+                    self._said = (self._said + chunk)[-SAID_MOST:]
+                else:
+                    self._bytes += len(chunk)
+                    if self._bytes > BYTES_MOST:
+                        raise self._stopped(ShapeError(f"{self.host} floods"))
+                    return chunk
+        return b""
+
+    def _ended(self) -> int:
+        try:
+            return self._process.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def _stopped(self, error: Exception) -> Exception:
+        self._process.kill()
+        return error
+
+    def _check(self) -> None:
+        code = self._ended()
+        if code:
+            said = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it says nothing"
+            hint = f"try `ssh {self.host} vibeusage db export - | wc -c`"
+            raise Unavailable(f"ssh {self.host} ended with {code}: {clean(said, 300)}", hint=hint)
+
+    def finish(self) -> None:
+        """Raises Unavailable when it did not end well."""
+        while self._next(1 << 16):
+            pass
+        self._check()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._process.kill()
+            self._process.wait()
+            self._selector.close()
+            for pipe in (self._process.stdout, self._process.stderr):
+                _there(pipe).close()
+        super().close()
+
+
+def _there(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise AssertionError("both are pipes")
+    return pipe
+
+
+def _passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What ssh needs, and no variable that may hold a secret."""
+    passed = (programs.PASSED_ON, _PASSED_ON)
+    return {name: value for name, value in environ.items() if any(each.fullmatch(name) for each in passed)}
