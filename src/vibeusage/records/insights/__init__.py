@@ -97,8 +97,6 @@ def _dear(reading: Reading, rows: Priced, limit: int) -> tuple[tuple[Dear, ...],
     prices, names = reading.pricer.prices, reading.query.names
     everything = dearest.grouped(rows, prices, lambda row: "").get("") or dearest.Seen()
     by_folder = dearest.grouped(reading.rows(*reading.whole(), ("folder",)), prices, lambda row: row.folder)
-    placed = reading.rows(*reading.whole(), ("session", "folder"))
-    by_session = dearest.grouped(placed, prices, lambda row: (row.provider, row.session_id))
     projects = [
         dearest.told(seen, everything, project=names("project", folder))
         for folder, seen in dearest.dearest(by_folder, limit)
@@ -111,9 +109,23 @@ def _dear(reading: Reading, rows: Priced, limit: int) -> tuple[tuple[Dear, ...],
             session=names("session", session),
             project=names("project", max(seen.projects, key=lambda one: seen.projects[one])),
         )
-        for (provider, session), seen in dearest.dearest(by_session, limit)
+        for (provider, session), seen in dearest.dearest(_sessions(reading, limit), limit)
     ]
     return tuple(projects), tuple(sessions)
+
+
+def _sessions(reading: Reading, limit: int) -> dict[tuple[str, str], dearest.Seen]:
+    """The dearest ones, looked at closely; of all the others the sum alone, as there are many."""
+    amounts: dict[tuple[str, str], int] = {}
+    for row, cost in reading.rows(*reading.whole(), ("session",)):
+        key = row.provider, row.session_id
+        amounts[key] = amounts.get(key, 0) + (cost.amount or 0)
+    dear = {*sorted(amounts, key=lambda key: (-amounts[key], str(key)))[:limit]}
+    named = {name for _, name in dear}
+    ids = [id for id, name in reading.store.named("session").items() if name in named]
+    rows = reading.rows(*reading.whole(), ("session", "folder"), ids)
+    mine = (one for one in rows if (one[0].provider, one[0].session_id) in dear)
+    return dearest.grouped(mine, reading.pricer.prices, lambda row: (row.provider, row.session_id))
 
 
 def _plans(store: Stored, pricer: Pricer, query: Query, around: Surroundings) -> tuple[PlanRow, ...]:
