@@ -1,8 +1,8 @@
 """Programs from npm, run where there is no network.
 
 `VIBEUSAGE_TEST_NPM` names the folder that `npm install --prefix` has filled; without it, or where no program can be
-kept from the network, what needs them is skipped with the reason. Only the native programs are started, so that what
-is measured is theirs and nothing of node.
+kept from the network, what needs them is skipped with the reason. Of what is measured only the native programs are
+started, so that it is theirs and nothing of node.
 """
 
 import os
@@ -21,6 +21,8 @@ PLACES = {
     "tokscale": "@tokscale/cli-*/bin/tokscale",
     "claude": "@anthropic-ai/claude-code-*/claude",
     "codex": "@openai/codex-*/vendor/*/bin/codex",
+    "html-validate": "html-validate/bin/html-validate.mjs",
+    "axe-core": "axe-core/axe.min.js",
 }
 
 

@@ -6,6 +6,17 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 
 VOID = {"meta", "link"}
+ELEMENTS = {
+    *("html", "head", "meta", "title", "link", "style", "body", "main", "header", "nav", "section", "h1", "h2", "p"),
+    *("ul", "li", "a", "dl", "div", "dt", "dd", "data", "bdi", "details", "summary"),
+    *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
+    *("svg", "desc", "path", "rect", "text"),
+}
+ATTRIBUTES = {
+    *("lang", "charset", "http-equiv", "content", "name", "rel", "href", "id", "class", "value", "scope", "tabindex"),
+    *("role", "aria-label", "aria-labelledby", "aria-hidden"),
+    *("viewbox", "x", "y", "width", "height", "rx", "d"),
+}
 
 
 class Element(NamedTuple):
@@ -65,3 +76,20 @@ class Page(HTMLParser):
     def style_hash(self) -> str:
         (style,) = self.text_of("style")
         return b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+
+def problems(text: str) -> list[str]:
+    """What no page of ours may have, whatever the names in it."""
+    found = Page(text)
+    wrong = list(found.wrong)
+    for name, attributes, _ in found.elements:
+        wrong += [] if name in ELEMENTS else [f"<{name}>"]
+        wrong += [f"{name} {key}" for key in attributes if key not in ATTRIBUTES]
+        wrong += [] if (attributes.get("href") or "#").startswith(("#", "data:,")) else [f"{name} {attributes['href']}"]
+    wrong += sorted({repr(c) for c in text if not (c.isprintable() or c == "\n")})
+    return wrong
+
+
+def skeleton(text: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The elements and their attributes without what these hold."""
+    return [(name, tuple(attributes)) for name, attributes, _ in Page(text).elements]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pages import Page
+from pages import Page, problems, skeleton
 from records import a_year
 
 from vibeusage.escape import clean
@@ -22,17 +22,6 @@ from vibeusage.settings import Pricing
 PRICER = Pricer(pricing.load(Pricing()), {})
 NOW = a_year.UNTIL
 PLAIN = tuple(f"name-{place}" for place in range(len(a_year.HOSTILE)))
-ELEMENTS = {
-    *("html", "head", "meta", "title", "link", "style", "body", "main", "header", "nav", "section", "h1", "h2", "p"),
-    *("ul", "li", "a", "dl", "div", "dt", "dd", "data", "bdi", "details", "summary"),
-    *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
-    *("svg", "desc", "path", "rect", "text"),
-}
-ATTRIBUTES = {
-    *("lang", "charset", "http-equiv", "content", "name", "rel", "href", "id", "class", "value", "scope", "tabindex"),
-    *("role", "aria-label", "aria-labelledby", "aria-hidden"),
-    *("viewbox", "x", "y", "width", "height", "rx", "d"),
-}
 
 
 def in_memory() -> store.Store:
@@ -45,23 +34,6 @@ def made(fill=a_year.fill_with, *told, query: Query | None = None, notes=(), lim
         asked = query or Query(zone=UTC)
         found = content.read(opened, PRICER, asked, NOW, measure="tokens", limit=limit)
     return page.page(found, notes, lambda folder: folder)
-
-
-def problems(text: str) -> list[str]:
-    """What no page of ours may have, whatever the names in it."""
-    found = Page(text)
-    wrong = list(found.wrong)
-    for name, attributes, _ in found.elements:
-        wrong += [] if name in ELEMENTS else [f"<{name}>"]
-        wrong += [f"{name} {key}" for key in attributes if key not in ATTRIBUTES]
-        wrong += [] if (attributes.get("href") or "#").startswith(("#", "data:,")) else [f"{name} {attributes['href']}"]
-    wrong += sorted({repr(c) for c in text if not (c.isprintable() or c == "\n")})
-    return wrong
-
-
-def skeleton(text: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The elements and their attributes without what these hold."""
-    return [(name, tuple(attributes)) for name, attributes, _ in Page(text).elements]
 
 
 def test_f9_hostile_names_stay_text():
