@@ -51,3 +51,13 @@ def test_a_sync_has_its_figures_and_each_report_of_many_records_too():
     assert filled.returncode == 0, filled.stdout + filled.stderr
     kinds = [line.split()[0] for line in filled.stdout.splitlines()[2:]]
     assert {"daily", "sessions", "blocks", "models", "heatmap"} <= set(kinds)
+
+
+@pytest.mark.slow
+def test_the_dashboard_has_a_time_for_its_first_screen_and_each_key():
+    command = [sys.executable, str(RUN.with_name("dashboard.py")), "--records", "20000", "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    times = dict(re.findall(r"^(.+?) +(\d+) ms", done.stdout, re.MULTILINE))
+    assert {"first screen", *(f"key {key}" for key in "wmyhdpsu")} <= {*times}
+    assert all(0 < float(took) < 30_000 for name, took in times.items() if name != "what is ours of it")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from vibeusage import cache
+from vibeusage import cache, paths
 from vibeusage.models import Balance, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 from vibeusage.records import store
 from vibeusage.records.readers.spec import Call
@@ -83,3 +83,18 @@ def _calls(
                 write=rng.randrange(200, 9_000),
                 read=rng.randrange(4_000, 150_000),
             )
+
+
+def declare(count: int) -> None:
+    """So many providers of one's own, in providers.d."""
+    folder = paths.config_dir() / "providers.d"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in range(count):
+        text = f'name = "Own {number}"\nenv = ["OWN_{number}_KEY"]\nurl = "https://own{number}.example/v2/usage"\n'
+        period = '[[period]]\nname = "Weekly"\ntype = "weekly"\npercent = "used"\n'
+        (folder / f"own{number}.toml").write_text(text + period)
+
+
+def of_declared(count: int, periods: tuple[UsagePeriod, ...], now: datetime = NOW) -> Iterator[UsageSnapshot]:
+    told: dict[str, Any] = {"fetched_at": now, "observed_at": now, "source": "api_key", "periods": periods}
+    return (UsageSnapshot(provider=f"own{number}", **told) for number in range(count))

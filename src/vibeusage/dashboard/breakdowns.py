@@ -13,7 +13,7 @@ from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style, wrapped
 
-SHARE_CELLS = 12
+SHARE_CELLS, IDLE_ROWS = 12, 5
 COUNTS = (Column("Messages"), Column("Tokens"), Column("Cost"), Column("Share of cost", is_name=True, goes=3))
 UNKNOWN = "not recorded"
 
@@ -31,7 +31,10 @@ def tools_table(report: Report, idle: Sequence[str], style: Style, cells: int) -
     names = dict.fromkeys(row.provider for row in report.rows)
     by_tool = [(name, added([row for row in report.rows if row.provider == name])) for name in names]
     rows: list[list[Cell]] = [[style.text(name), *counts(row, report.total, style)] for name, row in by_tool]
-    rows += [[("dim", style.text(name)), *[("dim", "-")] * 3, ""] for name in idle]
+    names_of_idle = [style.text(name) for name in idle[:IDLE_ROWS]]
+    if len(idle) > IDLE_ROWS:
+        names_of_idle[-1] = f"{len(idle) - IDLE_ROWS + 1} others"
+    rows += [[("dim", name), *[("dim", "-")] * 3, ""] for name in names_of_idle]
     return table([Column("Provider", is_name=True), *COUNTS], rows, style, cells, total=_total(report, style))
 
 
