@@ -66,7 +66,7 @@ class Redaction(NamedTuple):
 
 
 def of_this_machine(environ: Mapping[str, str], settings: Config) -> Redaction:
-    """Reads every provider and snapshot; takes a tenth of a second."""
+    """Reads every provider and snapshot that there is."""
     label, kinds = labels.stable(), dict(_kinds(settings))
     private = mask.find_private(environ, settings, (), ())
     kinds |= {user.lower(): ("user", user) for user in (environ.get(name, "") for name in mask.USER_NAMES) if user}

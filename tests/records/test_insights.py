@@ -400,6 +400,18 @@ def test_an_account_with_numbers_that_are_old_or_an_outage_comes_behind_and_says
     assert "its status page tells of a major outage" in found[2].reasons
 
 
+@pytest.mark.parametrize(
+    ("used", "verdict", "says"),
+    [((100.0, 20.0), "use", "80% of Flash is left for 12h"), ((100.0, 100.0), "used up", "0% of Pro is left for 12h")],
+)
+def test_where_each_model_has_its_own_window_the_freest_counts(used, verdict, says):
+    names = zip(("Pro", "Flash"), used, strict=True)
+    windows = [period(name, share, PeriodType.DAILY, 12 * HOUR, name) for name, share in names]
+    (choice,) = choices(snapshot("gemini", *windows))
+    assert (choice.verdict, choice.reasons[0]) == (verdict, says)
+    assert "of Pro only 0% is left" in choice.reasons
+
+
 def test_models_are_ranked_by_their_price_and_their_own_windows():
     windows = (
         period(*SESSION[:1], 10.0, SESSION[1], 2.5 * HOUR),

@@ -1,7 +1,8 @@
 """Which provider and model to use now: by what is left of the windows, by their pace, and by what a call costs.
 
-From the cached snapshots alone. An account is as free as its tightest window: what is left of it over the time that is
-left of it (`spare`; 1 is an even pace). What is not known is said and never recommended.
+From the cached snapshots alone. An account is as free as its tightest window, or as the freest of its models where each
+has its own: what is left of it over the time that is left of it (`spare`; 1 is an even pace). What is not known is said
+and never recommended.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -120,9 +121,11 @@ def _place(one: Choice) -> tuple:
 def _choice(of: _Account) -> Choice:
     said, now = of.snapshot, of.now
     windows = tuple(_window(period, said, now) for period in said.periods if not _has_passed(period, said, now))
-    general = [window for window in windows if window.model is None]
-    tightest = min(general, key=_tightness, default=None)
-    verdict, models = _verdict(of, general), tuple(_models(of.used, windows))
+    binding = [window for window in windows if window.model is None]
+    if not binding and windows:  # each model has its own: the freest may be used
+        binding = [max(windows, key=_tightness)]
+    tightest = min(binding, key=_tightness, default=None)
+    verdict, models = _verdict(of, binding), tuple(_models(of.used, windows))
     return Choice(
         account=of.id,
         provider=said.provider,
@@ -168,10 +171,10 @@ def _tightness(window: Window) -> tuple[bool, float]:
     return window.remaining > 0, window.spare if window.spare is not None else window.remaining / 100
 
 
-def _verdict(of: _Account, general: Sequence[Window]) -> str:
-    if not general or any(window.remaining <= 0 for window in general):
-        return "pays by use" if _has_extra(of.snapshot) else "used up" if general else "not known"
-    is_tight = any(window.remaining < TIGHT or window.level in (pace.YELLOW, pace.RED) for window in general)
+def _verdict(of: _Account, binding: Sequence[Window]) -> str:
+    if not binding or any(window.remaining <= 0 for window in binding):
+        return "pays by use" if _has_extra(of.snapshot) else "used up" if binding else "not known"
+    is_tight = any(window.remaining < TIGHT or window.level in (pace.YELLOW, pace.RED) for window in binding)
     return "with care" if is_tight or of.has_outage else "use"
 
 
