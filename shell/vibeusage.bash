@@ -90,9 +90,10 @@ _vibeusage_prompt() {
 _vibeusage_complete() {
   local words='' IFS=$' \t\n'
   case $COMP_CWORD-${COMP_WORDS[1]} in
-    1-*) words='usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records config cache init
-      install uninstall demo' ;;
+    1-*) words='usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records history db
+      config cache init install uninstall demo' ;;
     2-providers) words='list show enable disable configure order check' ;;
+    2-db) words='path init backup restore delete migrate check prune' ;;
     2-plugin) words='list info install enable disable remove new' ;;
     2-report) words='daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html' ;;
     2-install | 2-uninstall) words='zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd' ;;
@@ -100,7 +101,7 @@ _vibeusage_complete() {
       swiftbar plain ansi json' ;;
   esac
   case $COMP_CWORD-${COMP_WORDS[1]} in
-    1-* | *-usage | *-refresh | *-status | 2-auth | 2-key | [3-9]-providers)
+    1-* | *-usage | *-refresh | *-status | *-history | 2-auth | 2-key | [3-9]-providers)
       words+=" $(command vibeusage providers list --names 2>/dev/null)" ;;
   esac
   # shellcheck disable=SC2207 # bash 3.2 has no mapfile, and no word here has a blank

@@ -87,8 +87,9 @@ _vibeusage_precmd() {
 prompt_vibeusage() { p10k segment -c '${VIBEUSAGE_SEGMENT-}' -e -t '${VIBEUSAGE_SEGMENT-}' }  # expanded at each draw
 _vibeusage_complete() {
   case $CURRENT$words[2] in
-    2*) compadd -- usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records config cache init install uninstall demo ;;
+    2*) compadd -- usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records history db config cache init install uninstall demo ;;
     3providers) compadd -- list show enable disable configure order check ;;
+    3db) compadd -- path init backup restore delete migrate check prune ;;
     3plugin) compadd -- list info install enable disable remove new ;;
     3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html ;;
     3install|3uninstall) compadd -- zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd ;;
@@ -96,7 +97,7 @@ _vibeusage_complete() {
       zjstatus swiftbar plain ansi json ;;
   esac
   case $CURRENT$words[2] in
-    2*|3auth|3key|*usage|*refresh|*status|<4->providers) compadd -- ${(f)"$(command vibeusage providers list --names 2>/dev/null)"} ;;
+    2*|3auth|3key|*usage|*refresh|*status|*history|<4->providers) compadd -- ${(f)"$(command vibeusage providers list --names 2>/dev/null)"} ;;
   esac
 }
 vibeusage_plugin_unload() {

@@ -22,7 +22,7 @@ ROWS = [
         *("providers", "declared", "plugin", "plugins"),
         *("records", "records.readers", "records.store", "records.schema", "records.pricing"),
         *("records.disk", "records.merge", "records.rollup", "records.database", "records.call_rows"),
-        *("records.source_files", "records.stored", "records.shared_files", "records.place", "records.quotas"),
+        *("records.source_files", "records.stored", "records.shared_files", "records.place", "records.quotas", "records.pruning", "records.soundness"),
         *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
     ],
     [

@@ -25,6 +25,8 @@ COMMANDS = {
     "doctor": "tell what is wrong and what to do, safe to paste",
     "report": "what was consumed and what it cost, by day, month, model, project and more",
     "records": "read the assistants' own logs into the store",
+    "history": "what the quotas were: past windows, when they were used up, and how they change",
+    "db": "the database as a whole: back up, restore, delete, check",
     "config": "show, change or reset the settings",
     "cache": "show or clear what is stored",
     "init": "print the line for a shell's rc file",

@@ -261,6 +261,13 @@ def _asked() -> _Asked:
         return _Asked()
 
 
+def forget_covered() -> None:
+    """The store has nothing of it any more: all of it is to be asked for again."""
+    asked = _asked()
+    if asked.covered:
+        _note(msgspec.structs.replace(asked, covered=0))
+
+
 def _note(asked: _Asked) -> None:
     files.write_private(_file(), msgspec.json.encode(asked))
 

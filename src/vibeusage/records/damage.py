@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from vibeusage.errors import StorageError
+from vibeusage.records.quotas import Point
 from vibeusage.records.readers.spec import MOST_TOKENS, Call
 from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.store import Store
@@ -51,9 +52,15 @@ def carry_over(aside: Path, into: Store) -> tuple[Path, int]:
         for (provider, machine), calls in groupby(_calls(old), key=lambda found: found[:2]):
             batch = [call for _, _, call in calls]
             carried += into.put(provider, batch, machine=machine, only_new=True).added
+        into.take_points(_points(old))
+    return finish(aside), carried
+
+
+def finish(aside: Path) -> Path:
+    """It is done with; its new name."""
     kept = aside.with_name(aside.name.replace(MARK, DONE))
     _rename(aside, kept)
-    return kept, carried
+    return kept
 
 
 def _rename(old: Path, new: Path) -> None:
@@ -117,6 +124,20 @@ def _call(uuid: str, row: list, names: dict[int, str]) -> tuple[str, Call]:
         "data": msgspec.json.decode(data) if data else None,
     }
     return machine, msgspec.convert(fields, Call)
+
+
+def _points(old: sqlite3.Connection) -> Iterator[Point]:
+    """Of the quotas' history, each window as far as it can be read."""
+    names = {id: text for id, text in _rows(old, "id, text", "names") if isinstance(text, str)}
+    sql = "SELECT at, until, used, resets_at FROM quota_points WHERE window_id = ? ORDER BY at"
+    for id, account, name, model, window_s in _rows(old, "id, account, name, model, window_s", "quota_windows"):
+        with contextlib.suppress(sqlite3.Error):
+            for numbers in old.execute(sql, (id,)):
+                is_true = all(isinstance(number, int) and number >= 0 for number in (window_s, *numbers))
+                if is_true and account in names and name in names:
+                    at, until, used, resets_at = numbers
+                    of = (names[account], names[name], names.get(model, ""), window_s)
+                    yield Point(*of, at, until, used / 100, resets_at)
 
 
 def _rows(old: sqlite3.Connection, columns: str, table: str) -> Iterator[tuple]:

@@ -54,7 +54,14 @@ def put(database: sqlite3.Connection, id_of: Callable[[str], int], samples: Iter
     return new
 
 
-def _window(database: sqlite3.Connection, id_of: Callable[[str], int], sample: Sample) -> int:
+def take(database: sqlite3.Connection, id_of: Callable[[str], int], points: Iterable[Point]) -> None:
+    """Those of another store."""
+    for point in points:
+        row = (_window(database, id_of, point), point.at, point.until, hundredths(point.used), point.resets_at)
+        database.execute("INSERT OR IGNORE INTO quota_points VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _window(database: sqlite3.Connection, id_of: Callable[[str], int], sample: Sample | Point) -> int:
     said = (id_of(sample.account), id_of(sample.name)), (id_of(sample.model), sample.window_s)
     sql = "SELECT id, model, window_s FROM quota_windows WHERE account = ? AND name = ?"
     known = database.execute(sql, said[0]).fetchone()

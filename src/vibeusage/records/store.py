@@ -18,7 +18,7 @@ import msgspec
 
 from vibeusage import files
 from vibeusage.errors import StorageError
-from vibeusage.records import call_rows, merge, quotas, rollup, schema, shared_files, source_files
+from vibeusage.records import call_rows, merge, quotas, rollup, schema, shared_files, soundness, source_files
 from vibeusage.records.call_rows import Record
 from vibeusage.records.database import BUSY_S, damaged, empty, kept, readable, told, writable
 from vibeusage.records.place import NAME as NAME
@@ -194,6 +194,11 @@ class Store(Stored):
             quotas.prune(self._db, keep_from)
         return new
 
+    def take_points(self, points: Iterable[Point]) -> None:
+        """Those of an older store; what is known here stays as it is."""
+        with self.transaction():
+            quotas.take(self._db, self._id, points)
+
     def quota_points(self, accounts: Iterable[str] | None, since: int, until: int) -> Iterator[Point]:
         """As `quotas.points` has them; instants are epoch seconds."""
         with told(self.path):
@@ -224,11 +229,11 @@ class Store(Stored):
         return {name: self._counts(name, calls.get(name, [0, 0, 0]), synced.get(name, 0)) for name in names}
 
     def check(self) -> None:
-        """Read every page; raises Damaged when they do not fit together."""
+        """Read every page; raises Damaged when they, or the sums and their calls, do not fit together."""
         with told(self.path):
             said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if said != "ok":
-            raise damaged(self.path)
+            if said != "ok" or any(soundness.sums(self._db)):
+                raise damaged(self.path)
 
     def _counts(self, provider: str, calls: list[int], last_sync_ms: int) -> Counts:
         known = self.sources(provider).values()
