@@ -93,7 +93,7 @@ _vibeusage_complete() {
     1-*) words='usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records history db
       config cache init install uninstall demo' ;;
     2-providers) words='list show enable disable configure order check' ;;
-    2-db) words='path init backup restore delete migrate check prune' ;;
+    2-db) words='path init backup restore delete migrate check prune merge export' ;;
     2-plugin) words='list info install enable disable remove new' ;;
     2-report) words='daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html' ;;
     2-install | 2-uninstall) words='zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd' ;;

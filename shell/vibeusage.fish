@@ -116,7 +116,7 @@ builtin complete -c vibeusage -f -n __fish_use_subcommand -a 'usage line harvest
     init install uninstall demo'
 builtin complete -c vibeusage -f -n '__fish_use_subcommand; or __fish_seen_subcommand_from usage refresh auth key status history providers' -a '(command vibeusage providers list --names 2>/dev/null)'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from providers' -a 'list show enable disable configure order check'
-builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from db' -a 'path init backup restore delete migrate check prune'
+builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from db' -a 'path init backup restore delete migrate check prune merge export'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from plugin' -a 'list info install enable disable remove new'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from report' -a 'daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html'
 builtin complete -c vibeusage -f -n '__fish_seen_subcommand_from install uninstall' -a 'zsh bash fish tmux starship

@@ -89,7 +89,7 @@ _vibeusage_complete() {
   case $CURRENT$words[2] in
     2*) compadd -- usage line harvest dashboard watch refresh auth providers plugin key alerts status doctor report records history db config cache init install uninstall demo ;;
     3providers) compadd -- list show enable disable configure order check ;;
-    3db) compadd -- path init backup restore delete migrate check prune ;;
+    3db) compadd -- path init backup restore delete migrate check prune merge export ;;
     3plugin) compadd -- list info install enable disable remove new ;;
     3report) compadd -- daily weekly monthly yearly sessions blocks models providers projects branches devices heatmap activity insights html ;;
     3install|3uninstall) compadd -- zsh bash fish tmux starship claude-code copilot qwen cursor agy cron systemd launchd ;;
