@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 import plugging
 import pytest
+import trustme
 from conftest import period
 from plugging import KEY
 from vendors import Answer, World
@@ -247,7 +247,13 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("text", "told"), FAULTS.values(), ids=FAULTS.keys())
+FURTHER = {"sys.exit at import", "memory", "wrong field", "not https", "a folder", "a relative path", "removes"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [pytest.param(*fault, id=name, marks=[pytest.mark.slow] * (name in FURTHER)) for name, fault in FAULTS.items()],
+)
 def test_h2_a_fault_is_contained_and_named(text, told):
     error = error_of(text)
     assert error.message == f"the plugin acme {told}"
@@ -419,6 +425,15 @@ for what in (os.fork, socket.socket, lambda: subprocess.run(["true"]), lambda: o
 open("/dev/null").close()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif(not landlock.version() or not seccomp.program(), reason="this kernel keeps nothing in")
+def test_h3_what_python_does_not_hear_of_the_kernel_refuses(tmp_path):
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    opens = f"__import__('ssl').SSLContext().load_verify_locations({str(tmp_path / 'ca.pem')!r})"
+    signals = "__import__('signal').pidfd_send_signal(os.pidfd_open(os.getpid()), 0)"
+    for body in (opens, signals):
+        assert error_of(plugging.provider(body)).message == "the plugin acme failed: PermissionError at acme.py:6 fetch"
 
 
 def test_h3_the_folder_that_somebody_is_in_is_closed_to_it(tmp_path, monkeypatch):
