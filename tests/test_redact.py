@@ -6,6 +6,8 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from vibeusage import cache, cli, config, gate, health, mask, redact
 from vibeusage.errors import Unavailable
@@ -134,6 +136,17 @@ def test_a_name_has_the_same_label_in_a_sentence_as_alone(known):
 def test_what_stays_and_what_becomes_a_label(text, shown, home):
     told = redact.of_this_machine(os.environ, config.Config()).text(text.format(home=home))
     assert re.sub(r"\b(path|mail|account|host|name)-[0-9a-f]{8}\b", r"\1", told) == shown
+
+
+SENTENCES = ("claude@{}: no", "Claude ({}) did", "a/claude@{}.json is old", "`vibeusage auth claude@{}`", "(claude@{})")
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(st.sampled_from("qwxXYZ._-+@ /é"), min_size=3, max_size=12), st.sampled_from(SENTENCES))
+def test_no_name_of_an_account_is_left_in_a_sentence(home, name, sentence):
+    asked = config.Config(providers={f"claude@{name.strip()}": config.ProviderOptions()})
+    told = redact.of_this_machine(os.environ, asked).text(sentence.format(name.strip()))
+    assert len(name.strip()) < 3 or name.strip() not in told
 
 
 def test_a_mail_is_shown_only_to_those_who_ask(known, capsys):

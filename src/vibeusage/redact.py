@@ -96,7 +96,7 @@ def _folders(environ: Mapping[str, str], settings: Config) -> list[str]:
     """Folders that the person has chosen, the longest first."""
     said = [options.config_dir for options in settings.providers.values()]
     said += [root for options in settings.records.values() for root in options.roots or ()]
-    variables = {name for id in providers.ids() for name in providers.load(id).folders}
+    variables = {name for id in providers.shipped() for name in providers.load(id).folders}
     said += [environ.get(name, "") for name in variables]
     return sorted({path.rstrip("/") for path in said if path and "/" in path.strip("/~")}, key=len, reverse=True)
 
