@@ -20,6 +20,8 @@ from vibeusage.models import (
     UsagePeriod,
     UsageSnapshot,
 )
+from vibeusage.records import store
+from vibeusage.records.quotas import Sample
 
 MAIL, ORGANISATION, ACCOUNT, HOST = "canary@umbrella.example", "Canary Umbrella", "canaryjob", "proxy.canary.example"
 FOLDER = "/srv/canary-client/.claude"
@@ -50,6 +52,10 @@ def known(home, config_dir, monkeypatch):
     cache.save_snapshot(found, "f")
     failed = gate.after_failure(None, Unavailable(SAID, hint=SAID), interval_s=300, now=now)
     gate.save({f"claude@{ACCOUNT}": failed, "deepseek": failed})
+    with store.open() as opened:
+        at = int(now.timestamp())
+        sample = Sample(f"claude@{ACCOUNT}", f"Weekly of {ORGANISATION}", "", 604_800, at - 60, 42.0, 0)
+        opened.note_quotas([sample], now=at, keep_from=0)
     health.write("claude", ProviderStatus(level=StatusLevel.DEGRADED, description=SAID, updated_at=now))
     return f"claude@{ACCOUNT}"
 
@@ -76,6 +82,9 @@ COMMANDS = [
     pytest.param(["auth", "--json"], id="auth --json"),
     pytest.param(["status", "claude"], id="status"),
     pytest.param(["status", "claude", "--json"], id="status --json"),
+    pytest.param(["history"], id="history"),
+    pytest.param(["history", f"claude@{ACCOUNT}", "--json"], id="history --json"),
+    pytest.param(["history", "--csv"], id="history --csv"),
     pytest.param(["report", "insights", "--json"], id="insights --json"),
     pytest.param(["report", "insights"], id="insights"),
 ]
@@ -88,14 +97,16 @@ def test_redacted_output_holds_no_name_of_the_person(argv, known, capsys):
     assert [line for line in text.splitlines() if any(name in line for name in CANARIES) or "10.1.2.3" in line] == []
 
 
-@pytest.mark.parametrize("line", ["usage --mail", "providers list", "auth --json", "status claude", "report insights"])
+@pytest.mark.parametrize(
+    "line", ["usage --mail", "providers list", "auth --json", "status claude", "report insights", "history"]
+)
 def test_without_it_the_names_are_there(line, known, capsys):
     assert any(name in printed(capsys, *line.split()) for name in CANARIES)
 
 
 def test_one_account_has_one_label_everywhere(known, capsys):
     texts = [printed(capsys, *argv, "--redact") for argv in (["usage", "--json"], ["providers", "list"], ["auth"])]
-    texts.append(printed(capsys, "report", "insights", "--redact"))
+    texts += [printed(capsys, *argv, "--redact") for argv in (["report", "insights"], ["history"])]
     labels = [set(re.findall(r"claude@(account-[0-9a-f]{8})\b", text)) for text in texts]
     assert len(labels[0]) == 1
     assert labels == [labels[0]] * len(texts)

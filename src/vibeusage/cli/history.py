@@ -8,10 +8,12 @@ passed when it was last seen: 1.00 uses all of it up just at the reset.
 import argparse
 import csv
 import io
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import groupby
+from typing import TypeVar
 
 import msgspec
 
@@ -32,6 +34,9 @@ COLUMNS = ("Start", "Reset", "Peak", "Used up", "Pace")
 NUMBERS = ("Peak", "Pace")
 GOES = ("Start", "Pace", "Used up")  # the first one first, where room is short
 CSV = ("account", "window", "model", "start", "resets_at", "first_at", "last_at", "used", "peak", "used_up_at", "pace")
+
+
+_Named = TypeVar("_Named", Window, Trend)
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", "-j", action="store_true", help="print all windows as JSON")
     form.add_argument("--csv", action="store_true", help="print all windows as CSV")
+    add("--redact", action="store_true", help="labels for accounts")
     add("--no-color", action="store_true", help="print without colours")
 
 
 def run(args: argparse.Namespace) -> int:
     settings, now, zone = config.load(), datetime.now(UTC), days.zone()
     found = _found(args.provider, *_range(args, now.astimezone(zone).date()), zone, now)
+    if args.redact:
+        found = _redacted(found, settings)
     if args.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return 0
@@ -94,6 +102,17 @@ def _found(wanted: Sequence[str], since: date | None, until: date | None, zone: 
             accounts.provider_of(name)
     named = days.name_of(zone)
     return History(zone=named, since=since, until=until, windows=mine, trends=history.trends(mine))
+
+
+def _redacted(found: History, settings: config.Config) -> History:
+    from vibeusage import redact  # reads every provider and snapshot
+
+    shown_as = redact.of_this_machine(os.environ, settings)
+
+    def shown(one: _Named) -> _Named:
+        return msgspec.structs.replace(one, account=shown_as.account(one.account), name=shown_as.text(one.name))
+
+    return msgspec.structs.replace(found, windows=[*map(shown, found.windows)], trends=[*map(shown, found.trends)])
 
 
 def _nothing(settings: config.Config, found: History) -> str:
