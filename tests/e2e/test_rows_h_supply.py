@@ -313,7 +313,9 @@ def test_h10_no_file_of_a_wheel_holds_a_key_and_each_is_as_its_record_says(wheel
 
 
 @pytest.mark.parametrize(
-    "text", [homes.CLAUDE, homes.GEMINI, homes.jwt(sub="x"), "gho_0123456789abcdefgh", "sk-" + "a" * 40]
+    "text",
+    [homes.CLAUDE, homes.GEMINI, homes.jwt(sub="x"), "gho_0123456789abcdefgh", "sk-" + "a" * 40],
+    ids=["claude", "gemini", "a token of today", "github", "a key"],
 )
 def test_h10_the_search_finds_a_key(text):
     assert KEYS.search(b"TOKEN = '" + text.encode() + b"'")
