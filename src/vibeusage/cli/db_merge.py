@@ -1,7 +1,6 @@
 """Bring the records of your machines together: with the folder that they share, from another one, or from a file."""
 
 import argparse
-import io
 import os
 import sys
 import time
@@ -47,9 +46,8 @@ def run(args: argparse.Namespace) -> int:
 def _joined(source: str, settings: Config) -> Joined:
     path, joined = Path(source).expanduser(), Joined()
     if source.startswith(remote.PREFIX):
-        with remote.Remote(remote.address(source), os.environ) as machine, io.BufferedReader(machine) as stream:
+        with remote.export(remote.address(source), os.environ) as stream:
             joining.run(lambda into: joining.stream(into, stream, joined), joined)
-            machine.finish()
         return joined
     if not source or (settings.machines.folder and os.path.realpath(path) == os.path.realpath(shared.folder(settings))):
         return shared.exchange(shared.folder(settings))

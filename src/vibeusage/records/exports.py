@@ -118,7 +118,8 @@ def _head(line: bytes, skip: Skip) -> Head | None:
     if found and found[1] != VERSION:
         skip("of a newer vibeusage")
     else:
-        skip("incomplete" if line.startswith((CALLS, END)) else "no export")
+        is_begun = line.startswith((CALLS, END)) or CALLS.startswith(line) or END.startswith(line)
+        skip("incomplete" if is_begun else "no export")
     return None
 
 

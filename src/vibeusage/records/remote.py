@@ -3,14 +3,15 @@
 The address is a person's, but no part of it can become an option or a command: it is checked, and ssh gets a list.
 """
 
+import contextlib
 import io
 import os
 import re
 import selectors
 import subprocess
 import time
-from collections.abc import Mapping
-from typing import IO, NamedTuple
+from collections.abc import Generator, Mapping
+from typing import IO, BinaryIO, NamedTuple
 
 from vibeusage import programs
 from vibeusage.errors import ConfigError, ShapeError, Unavailable
@@ -57,53 +58,60 @@ def argv(of: Address, command: tuple[str, ...] = EXPORT) -> list[str]:
     return ["ssh", "-T", *port, "--", f"{of.user}@{of.host}" if of.user else of.host, *command]
 
 
-class Remote(io.RawIOBase):
-    """What the other machine prints, to be read once, without what comes before an export.
+@contextlib.contextmanager
+def export(of: Address, environ: Mapping[str, str]) -> Generator[BinaryIO]:
+    """What the other machine prints, without what comes before its records.
 
     Raises Unavailable when ssh or the program there fails, says nothing for `SILENCE_S` or goes on for too long,
-    ShapeError when it floods or prints something else.
+    ShapeError when it floods or prints something else; also at the end, when the records were taken.
     """
+    until = time.monotonic() + TOTAL_S
+    for command in (EXPORT, ELSEWHERE):
+        with _Program(of, command, environ, until) as program:
+            if program.has_begun():
+                yield io.BufferedReader(program)
+                program.finish()
+                return
+            if program.code() != NOT_FOUND or command is ELSEWHERE:
+                program.finish()
+                hint = f"try `ssh {of.host} vibeusage db export - | wc -c`"
+                raise ShapeError(f"{of.host} printed no records", hint=hint)
 
-    def __init__(self, of: Address, environ: Mapping[str, str]) -> None:
+
+class _Program(io.RawIOBase):
+    """ssh with a command: its output to be read once, and the end of its complaints."""
+
+    def __init__(self, of: Address, command: tuple[str, ...], environ: Mapping[str, str], until: float) -> None:
         super().__init__()
-        self.host = of.host
-        self._environ = _passed_on(environ)
-        self._until = time.monotonic() + TOTAL_S
-        self._said = b""
+        self._host = of.host
+        self._until = until
+        self._held, self._said = b"", b""
         self._bytes = 0
-        self._start(of, EXPORT)
-        self._held = self._beginning()
-        if not self._held and self._ended() == NOT_FOUND:
-            self._start(of, ELSEWHERE)
-            self._held = self._beginning()
-        if not self._held:
-            self._check()
-            raise ShapeError(f"{self.host} printed no records", hint=f"try `ssh {self.host} vibeusage db export -`")
-
-    def _start(self, of: Address, command: tuple[str, ...]) -> None:
         pipe = subprocess.PIPE
         try:
             self._process = subprocess.Popen(  # noqa: S603
-                argv(of, command), env=self._environ, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
+                argv(of, command), env=_passed_on(environ), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
             )
         except OSError as exc:
             hint = "install ssh, or carry a file: `vibeusage db export FILE` there, `vibeusage db merge FILE` here"
             raise Unavailable(f"ssh cannot be run: {exc.strerror}", hint=hint) from exc
+        self._out, self._err = _there(self._process.stdout), _there(self._process.stderr)
         self._selector = selectors.DefaultSelector()
-        for pipe in (self._process.stdout, self._process.stderr):
-            self._selector.register(_there(pipe).fileno(), selectors.EVENT_READ)
+        for each in (self._out, self._err):
+            self._selector.register(each, selectors.EVENT_READ)
 
-    def _beginning(self) -> bytes:
-        """What is printed up to and with the first bytes of an export; b"" when there is none."""
+    def has_begun(self) -> bool:
+        """Whether it prints records, before which a login script may have said something."""
         held = b""
         while not (found := _START.search(held)):
+            if len(held) > NOISE_MOST:
+                raise ShapeError(f"{self._host} prints something else than records")
             chunk = self._next(1 << 16)
             if not chunk:
-                return b""
+                return False
             held += chunk
-            if len(held) > NOISE_MOST + (1 << 16):
-                raise self._stopped(ShapeError(f"{self.host} prints something else than records"))
-        return held[found.start(1) :]
+        self._held = held[found.start(1) :]
+        return True
 
     def readable(self) -> bool:
         return True
@@ -117,54 +125,47 @@ class Remote(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         """Some of what it prints, b"" at its end; what it complains of meanwhile is kept."""
         while self._selector.get_map():
-            left = min(SILENCE_S, self._until - time.monotonic())
-            ready = self._selector.select(max(0.0, left))
+            ready = self._selector.select(max(0.0, min(SILENCE_S, self._until - time.monotonic())))
             if not ready:
-                raise self._stopped(Unavailable(f"{self.host} said nothing for too long"))
+                raise Unavailable(f"{self._host} said nothing for too long")
             for key, _ in ready:
                 chunk = os.read(key.fd, min(size, 1 << 16))
                 if not chunk:
-                    self._selector.unregister(key.fd)
-                elif key.fd == _there(self._process.stderr).fileno():
+                    self._selector.unregister(key.fileobj)
+                elif key.fileobj is self._err:
                     self._said = (self._said + chunk)[-SAID_MOST:]
                 else:
-                    self._bytes += len(chunk)
-                    if self._bytes > BYTES_MOST:
-                        raise self._stopped(ShapeError(f"{self.host} floods"))
-                    return chunk
+                    return self._counted(chunk)
         return b""
 
-    def _ended(self) -> int:
+    def _counted(self, chunk: bytes) -> bytes:
+        self._bytes += len(chunk)
+        if self._bytes > BYTES_MOST:
+            raise ShapeError(f"{self._host} prints more than {BYTES_MOST:,} bytes")
+        return chunk
+
+    def code(self) -> int:
+        """How it ended, after its output did."""
         try:
             return self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
-
-    def _stopped(self, error: Exception) -> Exception:
-        self._process.kill()
-        return error
-
-    def _check(self) -> None:
-        code = self._ended()
-        if code:
-            said = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it says nothing"
-            hint = f"try `ssh {self.host} vibeusage db export - | wc -c`"
-            raise Unavailable(f"ssh {self.host} ended with {code}: {clean(said, 300)}", hint=hint)
+        except subprocess.TimeoutExpired as exc:
+            raise Unavailable(f"ssh {self._host} does not end") from exc
 
     def finish(self) -> None:
-        """Raises Unavailable when it did not end well."""
+        """Raises Unavailable when it does not end well."""
         while self._next(1 << 16):
             pass
-        self._check()
+        if code := self.code():
+            said = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it says nothing"
+            hint = f"try `ssh {self._host} vibeusage db export - | wc -c`"
+            raise Unavailable(f"ssh {self._host} ended with {code}: {clean(said, 300)}", hint=hint)
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and hasattr(self, "_process"):
             self._process.kill()
             self._process.wait()
-            self._selector.close()
-            for pipe in (self._process.stdout, self._process.stderr):
-                _there(pipe).close()
+            for each in (self._out, self._err, self._selector):
+                each.close()
         super().close()
 
 

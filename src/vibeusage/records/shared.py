@@ -95,8 +95,6 @@ class _Exchange:
         known = into.shared().parts()
         met: set[bytes] = set()
         for each in sorted(found, key=lambda each: each.machine != self.number):
-            if not self._has_time():
-                return
             try:
                 with joining.opened(each.path) as stream:
                     self._file(into, each, stream, known, met)
@@ -104,8 +102,9 @@ class _Exchange:
                 continue
             except OSError:
                 self.told.skip("cannot be read")
-        if self.told.is_done:
-            into.shared().drop_parts(known - met)
+            if not self.told.is_done:
+                return
+        into.shared().drop_parts(known - met)
 
     def _file(self, into: Store, each: Found, stream: BinaryIO, known: set[bytes], met: set[bytes]) -> None:
         is_own, name = each.machine == self.number, _name(each.name)
@@ -117,13 +116,13 @@ class _Exchange:
                 with into.transaction():
                     joining.take(into, lines, self.told, is_shared=not is_own)
                     into.shared().add_parts([head.digest])
+                if not self._has_time():
+                    return
             if head.size:
                 met.add(head.digest)
             elif is_own and name:
                 self.own[name] = head.digest
                 self.unread.discard(name)
-            if not self._has_time():
-                return
 
     def _write(self, into: Store) -> None:
         shared = into.shared()
