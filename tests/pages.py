@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 VOID = {"meta", "link"}
 ELEMENTS = {
-    *("html", "head", "meta", "title", "link", "style", "body", "main", "header", "nav", "section", "h1", "h2", "p"),
-    *("ul", "li", "a", "dl", "div", "dt", "dd", "data", "bdi", "details", "summary"),
+    *("html", "head", "meta", "title", "link", "style", "body", "main", "header", "nav", "section"),
+    *("h1", "h2", "h3", "p", "ul", "li", "a", "dl", "div", "dt", "dd", "data", "bdi", "details", "summary"),
     *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
     *("svg", "desc", "path", "rect", "text"),
 }

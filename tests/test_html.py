@@ -10,10 +10,11 @@ from pages import Page, problems, skeleton
 from records import a_year
 
 from vibeusage.escape import clean
-from vibeusage.html import content, page, svg, wording
+from vibeusage.html import content, page, quotas, svg, wording
 from vibeusage.html.markup import Markup, tag
 from vibeusage.html.svg import About, Scale
 from vibeusage.records import database, pricing, store
+from vibeusage.records.quotas import Sample
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.reports import Query
 from vibeusage.records.tally import Pricer
@@ -82,7 +83,7 @@ def test_every_chart_has_words_and_a_table_and_every_id_is_one():
     assert {one.attributes["scope"] for one in found.all("th")} == {"col", "row"}
     assert found.all("html")[0].attributes == {"lang": "en"}
     assert found.text_of("h2") == [
-        *("Cost by day", "Tokens by day", "Days of a year", "Tools", "Models", "Cache efficiency"),
+        *("Cost by day", "Tokens by day", "Heatmap", "Tools", "Models", "Cache efficiency"),
         *("Projects", "Branches", "Machines"),
     ]
 
@@ -104,6 +105,59 @@ def test_a_store_without_records_has_sums_and_notes_only():
     found = Page(made(lambda opened: None, notes=["no records yet"]))
     assert (found.wrong, found.all("svg"), found.text_of("li")) == ([], [], ["no records yet"])
     assert found.text_of("data") == ["$0.00", "0", "0"]
+
+
+def with_quotas(query: Query, account: str = "claude") -> str:
+    with in_memory() as opened:
+        a_year.fill_quotas(opened, account=account)
+        found = content.read(opened, PRICER, query, NOW, measure="tokens")
+        found = found._replace(quotas=quotas.read(opened, query, NOW))
+    return page.page(found, (), lambda folder: folder)
+
+
+@pytest.mark.parametrize("name", a_year.HOSTILE)
+def test_f9_hostile_accounts_stay_text(name):
+    text = with_quotas(Query(zone=UTC), f"claude@{name}")
+    assert problems(text) == []
+    assert skeleton(text) == skeleton(with_quotas(Query(zone=UTC), "claude@work"))
+    assert clean(f"claude ({name})") in Page(text).text_of("bdi")
+
+
+def test_quotas_are_drawn_with_a_line_for_each_window_and_a_mark_for_each_reset():
+    found = Page(with_quotas(Query(zone=UTC, since=date(2026, 11, 24), until=date(2026, 11, 25))))
+    session, weekly = [one.attributes["d"] or "" for one in found.all("path") if one.attributes["class"] == "step"]
+    resets = [one for one in found.all("path") if one.attributes["class"] == "reset"]
+    assert found.text_of("h3", "bdi") == ["claude", ", ", "Session (5h)", "claude", ", ", "Weekly"]
+    assert (session.count("M"), weekly.count("M"), len(resets)) == (11, 1, 10)
+    assert len(found.all("tr")) == 2 + 11 + 1
+    assert [text for text in found.text_of("p") if "past" in text] == [
+        "11 past windows, peak 50.9% on average, used up 1 time.",
+        "1 past window, peak 73.2%, never used up.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"model": "opus"}, {"project": "/srv"}, {"providers": ("codex",)}, {"until": date(2026, 1, 1)}]
+)
+def test_of_one_model_or_project_another_tool_or_time_no_quota_is_shown(asked):
+    assert Page(with_quotas(Query(zone=UTC, **asked))).text_of("h2") == []
+
+
+def test_a_redacted_account_is_a_label():
+    text = with_quotas(Query(zone=UTC, names=lambda kind, name: f"{kind}-1" if name else ""), "claude@secret")
+    assert "claude (account-1)" in Page(text).text_of("bdi")
+    assert "secret" not in text
+
+
+def test_what_is_above_its_limit_has_room():
+    with in_memory() as opened:
+        start = int(NOW.timestamp()) - 3600
+        for at in (0, 900, 1500):
+            sample = Sample("claude", "Extra usage", "", 0, at=start + at, used=at / 10, resets_at=0)
+            opened.note_quotas([sample], now=start + 3600, keep_from=0)
+        (found,) = quotas.read(opened, Query(zone=UTC), NOW)
+    drawn = Page(quotas.section([found], Query(zone=UTC), NOW))
+    assert [one.attributes["d"] for one in drawn.all("path") if one.attributes["class"] == "line"][-1] == "M64 45.3H948"
 
 
 def test_a_limit_shortens_tables_and_never_a_sum():

@@ -80,6 +80,8 @@ def page(tmp_path, capsys) -> Path:
     with store.open() as opened:
         a_year.fill(opened, days=60)
         a_year.fill_with(opened, a_year.HOSTILE)
+        a_year.fill_quotas(opened)
+        a_year.fill_quotas(opened, account=f"codex@{a_year.HOSTILE[2]}")
     path = tmp_path / "report.html"
     assert cli.main(["report", "html", "--output", str(path)]) == 0
     return path
@@ -159,7 +161,9 @@ def checked(page: Path, browse, width: int, scheme: str) -> dict:
 def test_a_year_is_less_than_a_megabyte(tmp_path, capsys):
     with store.open() as opened:
         a_year.fill(opened)
+        for account in ("claude", "claude@work", "codex", "gemini"):
+            a_year.fill_quotas(opened, account=account, days=100)
     path = tmp_path / "year.html"
     assert cli.main(["report", "html", "--output", str(path), "--zone", "UTC"]) == 0
     assert path.stat().st_size < 1_000_000
-    assert len(Page(path.read_text("utf-8")).all("table")) == 9
+    assert len(Page(path.read_text("utf-8")).all("table")) == 9 + 8

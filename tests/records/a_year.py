@@ -3,6 +3,7 @@
 import random
 from datetime import UTC, datetime, timedelta
 
+from vibeusage.records.quotas import Sample
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.store import Store
 
@@ -13,6 +14,7 @@ TOOLS = {
     "gemini": ("gemini-3-pro", "gemini-2.5-flash"),
     "opencode": ("glm-4.7", "a-model-without-a-price"),
 }
+SESSION_S, WEEK_S = 5 * 3600, 7 * 86_400
 FOLDERS, BRANCHES = 40, ("main", "feature/login", "fix/אבג")
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -69,3 +71,17 @@ def fill_with(opened: Store, names: tuple[str, ...]) -> None:
             read=90,
         )
         opened.put("claude", [one], machine=f"{name}{place}")
+
+
+def fill_quotas(opened: Store, *, account: str = "claude", days: int = 14) -> None:
+    """A session and a weekly window, looked at every quarter of an hour: each session is used further than the last."""
+    start = int((UNTIL - timedelta(days=days)).timestamp()) // WEEK_S * WEEK_S
+    looks = range(start, int(UNTIL.timestamp()), 900)
+    for name, length, every in (("Session (5h)", SESSION_S, 7), ("Weekly", WEEK_S, 3)):
+        samples = []
+        for at in looks:
+            number, passed = divmod(at - start, length)
+            used = min(100.0, (number % every + 1) * 100 / every * passed / length * 1.1)
+            samples.append(Sample(account, name, "", length, at=at, used=used, resets_at=at - passed + length))
+        for place in range(0, len(samples), 500):
+            opened.note_quotas(samples[place : place + 500], now=samples[-1].at, keep_from=0)

@@ -10,10 +10,10 @@ from pathlib import Path
 from vibeusage import files
 from vibeusage.cli import report_table
 from vibeusage.errors import ConfigError
-from vibeusage.html import content, page
+from vibeusage.html import content, page, quotas
 from vibeusage.html.content import Content
 from vibeusage.html.wording import STYLE
-from vibeusage.records import tally
+from vibeusage.records import store, tally
 from vibeusage.records.reports import Query
 from vibeusage.records.stored import Stored
 
@@ -32,7 +32,10 @@ def check(args: argparse.Namespace) -> None:
 def read(
     args: argparse.Namespace, opened: Stored, pricer: tally.Pricer, query: Query, now: datetime
 ) -> Content:
-    return content.read(opened, pricer, query, now, measure=args.by, limit=args.limit)
+    """Of the records that are asked for, and of the quotas that this machine has kept, whosever records those are."""
+    found = content.read(opened, pricer, query, now, measure=args.by, limit=args.limit)
+    with store.open(readonly=True) as local:
+        return found._replace(quotas=quotas.read(local, query, now))
 
 
 def write(args: argparse.Namespace, found: Content) -> None:

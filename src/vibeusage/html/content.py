@@ -1,10 +1,12 @@
 """What the page shows, read from the store at once, so that all of it is of one moment and of one filter."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
 
+from vibeusage.html.quotas import Quota
 from vibeusage.records import days, heatmap, reports
 from vibeusage.records.reports import Query, Report
 from vibeusage.records.stored import Stored
@@ -28,6 +30,7 @@ class Content(NamedTuple):
     year: Report
     measure: str
     groups: dict[str, Report]
+    quotas: Sequence[Quota] = ()
 
     @property
     def period(self) -> str:

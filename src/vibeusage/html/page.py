@@ -39,7 +39,7 @@ def _head(content: Content, style: str) -> Markup:
 
 
 def _body(content: Content, notes: Sequence[str], shown: Shown) -> Markup:
-    found = sections.all_of(content, shown) if content.by_time.rows else []
+    found = sections.all_of(content, shown)
     links = joined(tag("li", tag("a", title, href=f"#{id}")) for id, title, _ in found)
     contents = [tag("nav", tag("ul", links), aria_label="Contents")] if found else []
     every = [tag("section", tag("h2", title, id=id), body, aria_labelledby=id) for id, title, body in found]

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from vibeusage.figures import amount
-from vibeusage.html import charts, svg, tables
+from vibeusage.html import charts, quotas, svg, tables
 from vibeusage.html.content import Content
 from vibeusage.html.markup import Markup, joined, outside, tag
 from vibeusage.html.svg import About, Bar
-from vibeusage.html.wording import NAMES, NOT_RECORDED, cached, price, share, size, together, told
+from vibeusage.html.wording import NAMES, NOT_RECORDED, cached, counted, price, share, size, together, told
 from vibeusage.records import heatmap
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
@@ -26,12 +26,17 @@ Shown = Callable[[str], str]  # a folder as it is shown
 
 def all_of(content: Content, shown: Shown) -> list[tuple[str, str, Markup]]:
     """(id, title, section) of each."""
+    past = [("quotas", "Quota history", quotas.section(content.quotas, content.query, content.made_at))]
+    return [*(_of_records(content, shown) if content.by_time.rows else []), *(past if content.quotas else [])]
+
+
+def _of_records(content: Content, shown: Shown) -> list[tuple[str, str, Markup]]:
     models = charts.models_of(content)
     unit = NAMES[content.period]
     found = [
         ("cost", f"Cost by {unit}", over_time(content, models, "cost")),
         ("tokens", f"Tokens by {unit}", over_time(content, models, "tokens")),
-        ("year", "Days of a year", year(content)),
+        ("year", "Heatmap", year(content)),
         *((kind, TITLES[kind][0], groups(content, kind, shown, models)) for kind in ("providers", "models")),
         ("cache", "Cache efficiency", cache(content)),
     ]
@@ -68,7 +73,7 @@ def over_time(content: Content, models: Sequence[str], measure: str) -> Markup:
     caption = f"{measure.capitalize()} by {unit} and model"
     table = tables.Table(measure, caption, heads, rows, total)
     legend = svg.swatches(names)
-    return joined([_framed(charts.over_time(content, models, measure), caption), legend, tables.behind(table)])
+    return joined([svg.framed(charts.over_time(content, models, measure), caption), legend, tables.behind(table)])
 
 
 def _part(row: Row | None, measure: str) -> str:
@@ -82,14 +87,14 @@ def _exact(row: Row, measure: str) -> Markup:
 def year(content: Content) -> Markup:
     found = content.year
     facts = heatmap.facts(found, content.measure)
-    told = f"{facts.active} day{'s' * (facts.active != 1)} with records, at most {facts.streak} in a row"
+    told = f"{counted(facts.active, 'day')} with records, at most {facts.streak} in a row"
     text = tag("p", f"{told}; most {content.measure} on {facts.busiest}." if facts.busiest else "No records.")
     marks = joined(svg.swatch(f"l{level}") for level in range(5))
     legend = tag("p", "less", Markup(" "), marks, Markup(" "), f"more {content.measure} a day", class_="legend")
     rows = [[row.key, *tables.counts(row)] for row in found.rows]
     caption = f"Days from {found.since} to {found.until}"
     table = tables.Table("year", caption, ("Day", *tables.COUNTS), rows, tables.counts(_sum(found.rows, found.total)))
-    return joined([text, _framed(charts.heat(content), caption), legend, tables.behind(table)])
+    return joined([text, svg.framed(charts.heat(content), caption), legend, tables.behind(table)])
 
 
 def _sum(rows: Sequence[Row], whole: Row) -> Row:
@@ -104,7 +109,7 @@ def cache(content: Content) -> Markup:
     caption = f"What the cache had of the prompts, by {unit}"
     table = tables.Table("cache", caption, heads, rows, _cache_cells(total))
     legend = svg.swatches(charts.CACHE)
-    return joined([tag("p", said), _framed(charts.cache(content), caption), legend, tables.behind(table)])
+    return joined([tag("p", said), svg.framed(charts.cache(content), caption), legend, tables.behind(table)])
 
 
 def _cache_cells(row: Row) -> list[str]:
@@ -128,7 +133,7 @@ def groups(content: Content, kind: str, shown: Shown, models: Sequence[str]) -> 
     more = f"{len(rows) - BARS:,} more are in the table." if len(rows) > BARS else ""
     told = [tag("p", more)] if more else []
     table = tables.behind(_table(found, kind, rows, shown, measure))
-    return joined([_framed(svg.rows(about, bars), about.title), *told, table])
+    return joined([svg.framed(svg.rows(about, bars), about.title), *told, table])
 
 
 def _table(found: Report, kind: str, rows: Sequence[Row], shown: Shown, measure: str) -> tables.Table:
@@ -174,8 +179,3 @@ def _is_recorded(content: Content, kind: str) -> bool:
     rows = content.groups[kind].rows
     name = {"projects": "project", "branches": "branch", "devices": "machine"}[kind]
     return any(getattr(row, name) for row in rows) and (kind != "devices" or len(rows) > 1)
-
-
-def _framed(chart: Markup, title: str) -> Markup:
-    """In a window of its own, which a narrow screen or the keys can move."""
-    return tag("div", chart, class_="chart", tabindex=0, role="group", aria_label=f"Chart: {title}")

@@ -10,7 +10,7 @@ from vibeusage.html.markup import Markup, joined, number, outside, tag
 
 WIDTH = 960
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 28
-PLOT_HEIGHT = 220
+PLOT_HEIGHT, CURVE_HEIGHT = 220, 100
 TICKS = 5
 LABEL_ROOM = 52  # from the beginning of a label to that of the next
 ROW_HEIGHT, BAR_HEIGHT, NAME_ROOM, VALUE_ROOM, NAME_CELLS = 28, 16, 230, 240, 30
@@ -41,11 +41,13 @@ class Bar(NamedTuple):
     series: int = 0
 
 
-class Step(NamedTuple):
-    """A line that keeps its value until the next point; x from 0 to 1, y in percent."""
+class Curve(NamedTuple):
+    """Percent over time, x from 0 to 1: a value stays until the next of its line; between lines none is known."""
 
-    points: Sequence[tuple[float, float]]
+    lines: Sequence[Sequence[tuple[float, float]]]
     resets: Sequence[float]
+    labels: Sequence[tuple[float, str]]
+    top: float = 100
 
 
 def drawing(about: About, height: float, parts: Iterable[str], *, wide: float = WIDTH) -> Markup:
@@ -84,9 +86,9 @@ def stacked(
     return drawing(about, TOP + PLOT_HEIGHT + BOTTOM, parts)
 
 
-def _lines(scale: Scale) -> Iterable[Markup]:
+def _lines(scale: Scale, height: float = PLOT_HEIGHT) -> Iterable[Markup]:
     for value, text in scale.lines:
-        y = _y(value, scale.top)
+        y = _y(value, scale.top, height)
         yield tag("path", d=f"M{LEFT} {number(y)}H{WIDTH - RIGHT}", class_="line")
         yield tag("text", text, x=float(LEFT - 8), y=y + 4, class_="end")
 
@@ -115,8 +117,8 @@ def _bars(columns: Sequence[Sequence[float]], top: float, step: float) -> Iterab
     return [tag("path", d=Markup("".join(found)), class_=f"s{series}") for series, found in enumerate(pieces) if found]
 
 
-def _y(value: float, top: float) -> float:
-    return TOP + PLOT_HEIGHT * (1 - (value / top if top > 0 else 0))
+def _y(value: float, top: float, height: float = PLOT_HEIGHT) -> float:
+    return TOP + height * (1 - (value / top if top > 0 else 0))
 
 
 def rows(about: About, bars: Sequence[Bar]) -> Markup:
@@ -162,30 +164,26 @@ def weeks(
     return drawing(about, WEEK_TOP + 7 * size, parts, wide=max(WEEK_LEFT + len(columns) * size, 400))
 
 
-def steps(about: About, step: Step, labels: Sequence[tuple[float, str]], *, height: int = 110) -> Markup:
-    """Percent over time; a dashed line where a window was reset."""
-    room = WIDTH - LEFT - RIGHT
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return LEFT + x * room, TOP + height * (1 - min(y, 100) / 100)
-
-    parts = []
-    for value in (0, 50, 100):
-        x, y = at(0, value)
-        parts.append(tag("path", d=f"M{number(x)} {number(y)}H{WIDTH - RIGHT}", class_="line"))
-        parts.append(tag("text", f"{value}%", x=x - 8, y=y + 4, class_="end"))
-    for x in step.resets:
-        parts.append(tag("path", d=f"M{at(x, 0)[0]:.1f} {TOP}V{TOP + height}", class_="reset"))
-    if step.points:
-        path = "".join(_step(at(*point), first=not place) for place, point in enumerate(step.points))
-        parts.append(tag("path", d=Markup(path), class_="step"))
-    for x, text in labels:
-        parts.append(tag("text", text, x=at(x, 0)[0], y=float(TOP + height + 20)))
+def curve(about: About, found: Curve) -> Markup:
+    """A dashed line stands where a window was reset."""
+    scale = Scale(found.top, tuple((value, f"{value:.0f}%") for value in (0, 50, 100) if value <= found.top))
+    height, room = CURVE_HEIGHT, WIDTH - LEFT - RIGHT
+    parts = [*_lines(scale, height)]
+    for x in found.resets:
+        parts.append(tag("path", d=f"M{number(LEFT + x * room)} {TOP}v{height}", class_="reset"))
+    drawn = "".join(
+        f"{'H' if place else 'M'}{number(LEFT + x * room)}{'V' if place else ' '}{number(_y(y, found.top, height))}"
+        for line in found.lines
+        for place, (x, y) in enumerate(line)
+    )
+    parts.append(tag("path", d=Markup(drawn), class_="step"))
+    parts += [tag("text", text, x=LEFT + x * room, y=TOP + height + 20) for x, text in found.labels]
     return drawing(about, TOP + height + BOTTOM, parts)
 
 
-def _step(point: tuple[float, float], *, first: bool) -> str:
-    return f"M{point[0]:.1f} {point[1]:.1f}" if first else f"H{point[0]:.1f}V{point[1]:.1f}"
+def framed(chart: Markup, title: str) -> Markup:
+    """In a window of its own, which a narrow screen or the keys can move."""
+    return tag("div", chart, class_="chart", tabindex=0, role="group", aria_label=f"Chart: {title}")
 
 
 def swatches(names: Sequence[str]) -> Markup:
