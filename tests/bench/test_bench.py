@@ -54,6 +54,16 @@ def test_a_sync_has_its_figures_and_each_report_of_many_records_too():
 
 
 @pytest.mark.slow
+def test_a_page_of_a_year_has_its_figures():
+    command = [sys.executable, str(RUN.with_name("report_html.py")), "--rounds", "1", "--a-day", "8"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = {line[:28].strip(): line[28:64].split() for line in done.stdout.splitlines()[2:]}
+    assert [*figures] == ["all", "--provider claude", "--project project-7", "--since 2026-11-01"]
+    assert all(0 < float(wall) < 60 and 0 < float(size) < 1 for wall, _, _, size in figures.values())
+
+
+@pytest.mark.slow
 def test_the_dashboard_has_a_time_for_its_first_screen_and_each_key():
     command = [sys.executable, str(RUN.with_name("dashboard.py")), "--records", "20000", "--rounds", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
