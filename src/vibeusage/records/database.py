@@ -102,7 +102,8 @@ def told(path: Path) -> Generator[None]:
             raise damaged(path) from exc
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise StorageError(f"{path} is in use by another program", hint="try again in a moment") from exc
-        what = "the disk is full" if code == sqlite3.SQLITE_FULL else str(exc)
+        is_full = code == sqlite3.SQLITE_FULL or getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE
+        what = "the disk is full" if is_full else str(exc)
         raise StorageError(
             f"{path} cannot be used: {what}", hint="check the free space and the rights of its folder"
         ) from exc
