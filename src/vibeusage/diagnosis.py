@@ -166,10 +166,18 @@ def diagnose(environ: Mapping[str, str], now: datetime, program: Path | None) ->
         programs=tuple(_programs(environ)),
         surroundings=_surroundings(environ),
         integrations=_or(tuple, lambda: tuple(_integrations())),
-        findings=tuple(problems),
+        findings=(*problems, *_of_machines(settings)),
     )
     logins = [one.login for look in looks for one in look.found if one.login]
     return report, mask.find_private(environ, settings, [ctx.id for ctx in chosen], logins)
+
+
+def _of_machines(settings: Config) -> Iterator[Finding]:
+    folder = settings.machines.folder
+    if folder and not os.access(os.path.expanduser(folder), os.R_OK | os.W_OK | os.X_OK):
+        message = f"the folder of several machines, {folder}, is not there or cannot be written to"
+        hint = "make it, or name another one: `vibeusage config set machines.folder PATH`"
+        yield Finding(is_serious=False, message=message, hint=hint)
 
 
 def _or(empty: Callable, read: Callable):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vibeusage import cache, cli, files, gate, keystore, paths, providers
+from vibeusage import cache, cli, config, files, gate, keystore, paths, providers
 from vibeusage.errors import RateLimited
 from vibeusage.models import FetchAttempt, FetchError, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
 from vibeusage.providers.spec import Func, Provider, Read
@@ -266,6 +266,17 @@ def test_a_cache_file_that_others_may_write_to_is_named(found, cache_dir):
     path = cache_dir / "snapshots" / "claude.json"
     path.chmod(0o666)
     assert found() == (0, [(False, f"{path} can be written to by others, so it is not used", f"chmod 600 {path}")])
+
+
+def test_a_folder_of_several_machines_that_is_not_there_is_named(found, tmp_path):
+    folder = tmp_path / "drive"
+    config.set_value("machines.folder", str(folder))
+    code, told = found()
+    assert (code, told[0][:2]) == (
+        0, (False, f"the folder of several machines, {folder}, is not there or cannot be written to")
+    )
+    folder.mkdir()
+    assert found() == (0, [])
 
 
 def test_a_link_in_the_cache_is_named(found, cache_dir, tmp_path):
