@@ -360,6 +360,22 @@ def test_five_machines_end_with_the_totals_of_one_whatever_is_killed(mode, tmp_p
 
 
 @pytest.mark.slow
+def test_two_processes_at_one_folder_lose_nothing(machines):
+    for name in ("desk", "lap"):
+        machines.has(name, *(call(f"{name}-{number}", ts=T + number * DAY // 9) for number in range(900)))
+        config.set_value("machines.folder", str(machines.folder))
+    command = [sys.executable, "-P", "-m", "vibeusage", "db", "merge"]
+    for _ in range(3):
+        running = []
+        for name in ("desk", "lap", "desk"):  # also two of one machine
+            machines.be(name)
+            running.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
+        assert [each.wait() for each in running] == [0, 0, 0]
+    assert machines.calls("desk") == machines.calls("lap")
+    assert len(machines.calls("lap")) == 1800
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("run", range(3))
 @pytest.mark.parametrize("mode", ["one", "copies"])
 def test_five_machines_and_many_kills(mode, run, tmp_path):
