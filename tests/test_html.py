@@ -18,11 +18,12 @@ from vibeusage.records.quotas import Sample
 from vibeusage.records.readers.spec import Call
 from vibeusage.records.reports import Query
 from vibeusage.records.tally import Pricer
-from vibeusage.settings import Pricing
+from vibeusage.settings import ModelPrices, Pricing
 
-PRICER = Pricer(pricing.load(Pricing()), {})
 NOW = a_year.UNTIL
 PLAIN = tuple(f"name-{place}" for place in range(len(a_year.HOSTILE)))
+UNPRICED = ("other-0", "other-1", "other-2")
+PRICER = Pricer(pricing.load(Pricing(models=dict.fromkeys((*a_year.HOSTILE, *PLAIN), ModelPrices(1.0, 2.0)))), {})
 
 
 def in_memory() -> store.Store:
@@ -59,7 +60,7 @@ NAMES = st.lists(st.text(SIGNS, min_size=1, max_size=40).map("n{}".format), min_
 def test_no_name_changes_what_the_page_is_made_of(names):
     text = made(a_year.fill_with, tuple(names))
     assert problems(text) == []
-    assert skeleton(text) == skeleton(made(a_year.fill_with, PLAIN[:3]))
+    assert skeleton(text) == skeleton(made(a_year.fill_with, UNPRICED))
 
 
 def test_the_policy_allows_this_style_and_nothing_else():
@@ -105,6 +106,12 @@ def test_a_store_without_records_has_sums_and_notes_only():
     found = Page(made(lambda opened: None, notes=["no records yet"]))
     assert (found.wrong, found.all("svg"), found.text_of("li")) == ([], [], ["no records yet"])
     assert found.text_of("data") == ["$0.00", "0", "0"]
+
+
+def test_where_nothing_has_a_price_a_sentence_stands_for_the_chart():
+    found = Page(made(a_year.fill_with, UNPRICED))
+    assert "No price of these models is known." in found.text_of("p")
+    assert len(found.all("table")) == 8
 
 
 def with_quotas(query: Query, account: str = "claude") -> str:
@@ -164,8 +171,8 @@ def test_a_limit_shortens_tables_and_never_a_sum():
     whole, short = (Page(made(a_year.fill_with, PLAIN, limit=limit)) for limit in (0, 2))
     assert "Projects, the dearest first; 6 more are in the sum only" in short.text_of("caption")
     for found in (whole, short):
-        assert found.values("dd") == ["868", "8"]  # no model has a price
-        assert found.values("tfoot") == ["868"] * 6, "all tables but those of cost, days and cache"
+        assert found.values("dd") == ["0.000908", "868", "8"]
+        assert found.values("tfoot") == ["0.000908", "868", *["868", "0.000908"] * 5], "and both of each kind"
 
 
 def test_only_what_is_no_markup_yet_is_escaped():
@@ -200,8 +207,8 @@ def test_the_parts_of_a_column_stand_on_each_other():
     drawn = svg.stacked(About("a", "b", "c"), [[1, 3], [], [2]], Scale(4.0, ((0.0, "0"),)), [(0, "x")], ["one", "", ""])
     paths = {one.attributes.get("class"): one.attributes["d"] for one in Page(drawn).all("path")}
     # a quarter of 220 for each unit, from 232 upwards
-    assert paths["s0"] == "M90.5 232V177h241.6V232zM679.9 232V122h241.6V232z"
-    assert paths["s1"] == "M90.5 177V12h241.6V177z"
+    assert paths["s0"] == "M187.3 232V177h48V232zM776.7 232V122h48V232z"
+    assert paths["s1"] == "M187.3 177V12h48V177z"
     assert Page(drawn).text_of("title", "text") == ["b", "0", "x", "one"]
 
 

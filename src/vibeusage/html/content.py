@@ -1,7 +1,7 @@
 """What the page shows, read from the store at once, so that all of it is of one moment and of one filter."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -69,7 +69,7 @@ def _year(
     store: Stored, pricer: Pricer, query: Query, limits: tuple[date, date], by_time: Report, measure: str
 ) -> Report:
     first, last = limits
-    since = max(first, heatmap.since(last, query.week_start)) if last > date.min + timedelta(weeks=60) else first
+    since = max(first, heatmap.since(last, query.week_start))
     if by_time.report == "daily":
         rows = tuple(row for row in by_time.rows if row.key >= since.isoformat())
         daily = msgspec.structs.replace(by_time, rows=rows)

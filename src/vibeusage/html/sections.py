@@ -59,6 +59,9 @@ def cards(content: Content) -> Markup:
 
 
 def over_time(content: Content, models: Sequence[str], measure: str) -> Markup:
+    if measure == "cost" and not size(content.by_time.total, measure):
+        is_known = content.by_time.total.cost is not None
+        return tag("p", "At list price these calls cost nothing." if is_known else "No price of these models is known.")
     names = charts.named(models, content)
     whole = content.by_time.total
     unit = NAMES[content.period]

@@ -12,6 +12,7 @@ WIDTH = 960
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 12, 28
 PLOT_HEIGHT, CURVE_HEIGHT = 220, 100
 TICKS = 5
+WIDEST = 48.0  # column
 LABEL_ROOM = 52  # from the beginning of a label to that of the next
 ROW_HEIGHT, BAR_HEIGHT, NAME_ROOM, VALUE_ROOM, NAME_CELLS = 28, 16, 230, 240, 30
 CELL, CELL_GAP, WEEK_LEFT, WEEK_TOP = 14, 3, 40, 22
@@ -50,10 +51,10 @@ class Curve(NamedTuple):
     top: float = 100
 
 
-def drawing(about: About, height: float, parts: Iterable[str], *, wide: float = WIDTH) -> Markup:
+def drawing(about: About, height: float, parts: Iterable[str]) -> Markup:
     ids = f"{about.id}-title", f"{about.id}-text"
     told = (tag("title", about.title, id=ids[0]), tag("desc", about.text, id=ids[1]))
-    box = f"0 0 {number(wide)} {number(height)}"
+    box = f"0 0 {WIDTH} {number(height)}"
     return tag("svg", *told, *parts, role="img", aria_labelledby=" ".join(ids), viewBox=box, class_="drawing")
 
 
@@ -97,7 +98,7 @@ def _labels(labels: Sequence[tuple[int, str]], step: float) -> Iterable[Markup]:
     """Those that have room beside the one before."""
     free = 0.0
     for place, text in labels:
-        x = LEFT + place * step
+        x = LEFT + place * step + (step - _bar(step)) / 2
         if x >= free and x + width(text) * 7 <= WIDTH:
             yield tag("text", text, x=x, y=float(TOP + PLOT_HEIGHT + 20))
             free = x + max(LABEL_ROOM, width(text) * 7 + 12)
@@ -105,7 +106,7 @@ def _labels(labels: Sequence[tuple[int, str]], step: float) -> Iterable[Markup]:
 
 def _bars(columns: Sequence[Sequence[float]], top: float, step: float) -> Iterable[Markup]:
     """One path for each series, so that a year of days stays small."""
-    count, bar = max(map(len, columns), default=0), step * (0.82 if step > 3 else 0.94)
+    count, bar = max(map(len, columns), default=0), _bar(step)
     base, pieces = [0.0] * len(columns), [[] for _ in range(count)]
     for place, values in enumerate(columns):
         x = LEFT + place * step + (step - bar) / 2
@@ -115,6 +116,10 @@ def _bars(columns: Sequence[Sequence[float]], top: float, step: float) -> Iterab
                 pieces[series].append(f"M{number(x)} {low}V{high}h{number(bar)}V{low}z")
                 base[place] += value
     return [tag("path", d=Markup("".join(found)), class_=f"s{series}") for series, found in enumerate(pieces) if found]
+
+
+def _bar(step: float) -> float:
+    return min(WIDEST, step * (0.82 if step > 3 else 0.94))
 
 
 def _y(value: float, top: float, height: float = PLOT_HEIGHT) -> float:
@@ -161,7 +166,7 @@ def weeks(
                 box = {"x": WEEK_LEFT + place * size, "y": WEEK_TOP + row * size}
                 told = tag("title", day[1])
                 parts.append(tag("rect", told, **box, width=CELL, height=CELL, rx=2, class_=f"l{day[0]}"))
-    return drawing(about, WEEK_TOP + 7 * size, parts, wide=max(WEEK_LEFT + len(columns) * size, 400))
+    return drawing(about, WEEK_TOP + 7 * size, parts)
 
 
 def curve(about: About, found: Curve) -> Markup:
