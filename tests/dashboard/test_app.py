@@ -39,15 +39,14 @@ def made(*, color: bool = False) -> Dashboard:
 
 
 def shown(app: Dashboard) -> str:
-    base = app.screen_stack[0]
-    head, below, foot = (base.query_one(f"#{name}", Lines) for name in ("head", "below", "foot"))
-    parts = (head, base.query_one(Scroll), below, foot)
+    head, below, foot = (app.query_one(f"#{name}", Lines) for name in ("head", "below", "foot"))
+    parts = (head, app.query_one(Scroll), below, foot)
     return "\n".join(part.render_line(y).text.rstrip() for part in parts for y in range(part.size.height))
 
 
 def drawn(app: Dashboard) -> list[tuple[str, int | None]]:
     """(text, the number of its colour among the terminal's own) of every piece of the page."""
-    page = app.screen_stack[0].query_one(Scroll)
+    page = app.query_one(Scroll)
     pieces = [piece for y in range(page.size.height) for piece in page.render_line(y)]
     return [(piece.text, piece.style.color.number if piece.style and piece.style.color else None) for piece in pieces]
 

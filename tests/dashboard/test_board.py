@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vibeusage.dashboard import board, options
-from vibeusage.dashboard.board import AskNow, Board, Change, Edit, Quit, Switch
+from vibeusage.dashboard.board import AskNow, Board, Change, Quit, Switch
 from vibeusage.dashboard.loading import Ask, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Room
@@ -94,9 +94,9 @@ def test_space_switches_the_provider_at_the_cursor():
     seen = Board("cost")
     seen.mode = "manage"
     seen.arrived(Ask("states"), STATES)
-    assert pressed(seen, "space") == [Switch("claude", False)]
+    assert pressed(seen, "space", "space") == [Switch("claude", False), Switch("claude", True)]
     assert pressed(seen, "down", "down", "down", "space") == [None, None, None, Switch("cursor", True)]
-    assert pressed(seen, "down", "space") == [None, Switch("cursor", True)]  # Zed is not shown before `a`
+    assert pressed(seen, "down", "space") == [None, Switch("cursor", False)]  # Zed is not shown before `a`
     assert pressed(seen, "a", "down", "space") == [None, None, Switch("zed", False)]
 
 
@@ -113,8 +113,44 @@ def test_enter_takes_the_next_choice_or_asks_for_a_text_and_backspace_takes_back
     seen.mode = "settings"
     seen.arrived(Ask("settings"), Settings([CHOICE, TYPED, UNSET]))
     assert pressed(seen, "enter") == [Change("line.show", "remaining")]
-    assert pressed(seen, "down", "enter", "backspace") == [None, Edit(TYPED), Change("line.bar", "")]
+    assert pressed(seen, "down", "backspace") == [None, Change("line.bar", "")]
     assert pressed(seen, "end", "enter") == [None, Change("credentials.browser", "firefox")]
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ("⌫ 1 2", "12"),
+        ("home 4 end 5", "405"),
+        ("left 7 delete 8", "78"),
+        ("w u q", "0wuq"),
+        ("⌫ ⌫ ⌫", ""),
+        ("x left left left right y", "0yx"),
+        ("ctrl+u z", "z"),
+    ],
+)
+def test_what_is_typed_is_the_settings_text_and_no_key_of_a_page(keys, text):
+    seen = Board("cost")
+    seen.mode = "settings"
+    seen.arrived(Ask("settings"), Settings([TYPED]))
+    pressed(seen, "enter")
+    for key in keys.replace("⌫", "backspace").split():
+        assert seen.key(key, key if len(key) == 1 else "") is None
+    assert seen.key("enter", "\r") == Change("line.bar", text)
+    assert seen.mode == "settings"
+
+
+def test_a_paste_is_one_line_and_esc_leaves_all_as_it_was():
+    seen = Board("cost")
+    seen.mode = "settings"
+    seen.arrived(Ask("settings"), Settings([TYPED]))
+    pressed(seen, "enter")
+    seen.pasted("12\n\x1b[31m")
+    assert seen.typing is not None
+    assert seen.typing.text == "012[31m"
+    assert (seen.key("escape", "\x1b"), seen.typing, seen.mode) == (None, None, "settings")
+    seen.pasted("nobody types")
+    assert seen.typing is None
 
 
 KEYS = st.sampled_from(

@@ -16,7 +16,7 @@ from textual.message import Message
 from vibeusage import config, switching, terminal
 from vibeusage.dashboard import board, changes, options, palette
 from vibeusage.dashboard.asking import Refresher
-from vibeusage.dashboard.board import AskNow, Board, Change, Edit, Failure, Quit, Switch, Wish
+from vibeusage.dashboard.board import AskNow, Board, Change, Failure, Quit, Switch, Wish
 from vibeusage.dashboard.loader import Done, Loader
 from vibeusage.dashboard.loading import Ask
 from vibeusage.dashboard.page import Room
@@ -111,16 +111,18 @@ class Dashboard(App[int]):
             self.say(found)
 
     def on_key(self, event: events.Key) -> None:
-        if len(self.screen_stack) > 1:  # something is being typed
-            return
         key = event.character if event.character and event.character.isalpha() else event.key
         if key in SCROLLS and not self.board.has_cursor():
-            getattr(self.screen_stack[0].query_one(Scroll), f"scroll_{SCROLLS[key]}")(animate=False)
+            getattr(self.query_one(Scroll), f"scroll_{SCROLLS[key]}")(animate=False)
             return
-        wish = self.board.key(key)
+        wish = self.board.key(key, event.character or "")
         if wish is not None:
             self._grant(wish)
         self._read_missing()
+        self.draw()
+
+    def on_paste(self, event: events.Paste) -> None:
+        self.board.pasted(event.text)
         self.draw()
 
     def _tell(self, done: Done) -> None:
@@ -139,8 +141,8 @@ class Dashboard(App[int]):
 
     def draw(self) -> None:
         style = self._style(self.size.width - 2)
-        head, below, foot = (self.screen_stack[0].query_one(f"#{name}", Lines) for name in ("head", "below", "foot"))
-        scroll = self.screen_stack[0].query_one(Scroll)
+        head, below, foot = (self.query_one(f"#{name}", Lines) for name in ("head", "below", "foot"))
+        scroll = self.query_one(Scroll)
         now, room = self.clock(), Room(style.columns, self.size.height - 2)
         page = self.board.page(style, room, now, self.zone)
         place = (self.board.mode, self.board.back.get(self.board.mode), self.board.provider, self.board.configured)
@@ -203,14 +205,6 @@ class Dashboard(App[int]):
                 self.loader.do(lambda: _changed(key, text))
             case Switch(name, on):
                 self.loader.do(lambda: _switched(name, on))
-            case Edit(item):
-                from vibeusage.dashboard.prompt import Prompt  # its widgets are needed here only
-
-                def entered(text: str | None) -> None:
-                    if text is not None:
-                        self._grant(Change(item.key, text))
-
-                self.push_screen(Prompt(item), entered)
 
     def _fatal_error(self) -> None:
         """Textual would print every local variable of every frame; `run` raises what it was instead."""

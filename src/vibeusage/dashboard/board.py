@@ -3,10 +3,14 @@
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from vibeusage.dashboard import breakdowns, facts, heat, manage, options, spans, usage
 from vibeusage.dashboard.loading import Ask, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Page, Room
+from vibeusage.dashboard.typing import Typing
+from vibeusage.provider_states import Row
 from vibeusage.terminal import ASCII, Line, Style, cells_of, cut, padded, wrapped
 
 MODES = {
@@ -32,12 +36,6 @@ class Quit(NamedTuple):
     code: int = 0
 
 
-class Edit(NamedTuple):
-    """A text is wanted for this setting."""
-
-    item: Item
-
-
 class Change(NamedTuple):
     key: str
     text: str
@@ -57,7 +55,7 @@ class Failure(NamedTuple):
     hint: str
 
 
-Wish = Quit | Edit | Change | Switch | AskNow
+Wish = Quit | Change | Switch | AskNow
 
 
 class Board:
@@ -70,6 +68,7 @@ class Board:
         self.configured = ""
         self.back: dict[str, int] = {}
         self.picked: dict[str, int] = {}
+        self.typing: Typing | None = None
         self.shows_all = False
         self.tools: tuple[str, ...] = ()
         self.got: dict[Ask, Any] = {}
@@ -118,14 +117,28 @@ class Board:
                 return manage.page(self._rows(), self._picked(len(self._rows())), style, room, now, zone)
             case "settings":
                 above = facts.lines(found.about, style)
-                return options.page("Settings", found.items, self._picked(len(found.items)), style, above=above)
+                return self._typed_on(options.page("Settings", found.items, self._at(found), style, above=above), style)
             case "configure":
                 title = f"Configure {style.text(self.configured)}"
-                return options.page(title, found.items, self._picked(len(found.items)), style)
+                return self._typed_on(options.page(title, found.items, self._at(found), style), style)
         return spans.page(found, style, room, measure=self.measure, provider=self.provider)
 
-    def key(self, key: str) -> Wish | None:
-        """What is to be done about a key, besides what it changes here."""
+    def _typed_on(self, page: Page, style: Style) -> Page:
+        """With what is typed above what is allowed."""
+        if self.typing is None:
+            return page
+        rule, allowed = page.below
+        keys = (("enter", "sets it"),)
+        return replace(page, below=[rule, self.typing.line(style), allowed], keys=keys)
+
+    def pasted(self, text: str) -> None:
+        if self.typing:
+            self.typing.insert(text)
+
+    def key(self, key: str, character: str = "") -> Wish | None:
+        """What is to be done about a key, besides what it changes here. `character` is what it prints, if any."""
+        if self.typing:
+            return self._type(self.typing, key, character)
         if key in MODES:
             self._turn_to(MODES[key])
             return None
@@ -166,7 +179,7 @@ class Board:
             case "manage", "space" | "enter" | "c" if self._rows():
                 row = self._rows()[self._picked(len(self._rows()))]
                 if key == "space":
-                    return Switch(row.id, row.state == "off")
+                    return self._switched(row)
                 self.configured = row.id
                 self._turn_to("configure")
             case "settings" | "configure", "enter" | "space":
@@ -175,12 +188,35 @@ class Board:
                 return Change(self._items()[self._picked(len(self._items()))].key, "")
         return None
 
+    def _switched(self, row: Row) -> Wish:
+        """Seen at once, and looked at again when it is done."""
+        is_on = row.state == "off"
+        rows = self.got[Ask("states")].rows
+        state = "not asked yet" if is_on else "off"
+        self.got[Ask("states")] = States([replace(one, state=state) if one is row else one for one in rows])
+        return Switch(row.id, is_on)
+
     def _edited(self) -> Wish | None:
         items = self._items()
         if not items:
             return None
         item = items[self._picked(len(items))]
-        return Change(item.key, item.following()) if item.choices else Edit(item)
+        if item.choices:
+            return Change(item.key, item.following())
+        self.typing = Typing(item)
+        return None
+
+    def _type(self, typing: Typing, key: str, character: str) -> Wish | None:
+        if key == "enter":
+            self.typing = None
+            return Change(typing.item.key, typing.text.strip())
+        if key == "escape":
+            self.typing = None
+        elif character.isprintable() and character:
+            typing.insert(character)
+        else:
+            typing.key(key)
+        return None
 
     def _turn_to(self, mode: str) -> None:
         self.mode = mode
@@ -199,6 +235,9 @@ class Board:
     def _items(self) -> list[Item]:
         found = self.got.get(self.asks()[0])
         return found.items if isinstance(found, Settings) else []
+
+    def _at(self, found: Settings) -> int:
+        return self._picked(len(found.items))
 
     def _picked(self, count: int) -> int:
         return max(0, min(self.picked.get(self.mode, 0), count - 1))
