@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import psycopg
@@ -105,7 +105,7 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Cluster]:
+def running() -> Generator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="vibeusage-postgres-"))
     try:
         if not os.getuid():

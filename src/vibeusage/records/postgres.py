@@ -38,6 +38,9 @@ _PATIENCE: dict[str, Any] = {
 # a program that stops in the middle must not hold what others wait for
 _READING = {"statement_timeout": "60s", "idle_in_transaction_session_timeout": "600s"}
 _WRITING = {"statement_timeout": "300s", "idle_in_transaction_session_timeout": "60s", "lock_timeout": "60s"}
+# few of very many rows are touched, by their index: without statistics, which new tables lack, nobody would guess that
+_WAYS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
+_WRITING |= {f"enable_{way}": "off" for way in _WAYS}
 _SETTINGS = {"search_path": SCHEMA, "jit": "off", "work_mem": "64MB", "client_min_messages": "error"}
 
 
@@ -142,6 +145,8 @@ def told(name: str) -> Generator[None]:
             f"the server {name} does not allow this: {reason(exc)}",
             hint="the README's section `A server for several machines` has the rights that a role needs",
         ) from exc
+    except errors.QueryCanceled as exc:
+        raise Unavailable(f"the server {name} took too long", hint="ask for less, such as with `--since`") from exc
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise Unavailable(f"the server {name} is gone: {reason(exc)}", hint="try again in a moment") from exc
     except psycopg.Error as exc:

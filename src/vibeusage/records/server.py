@@ -131,30 +131,31 @@ class Server(Stored):
                 yield number, rollup.row_of((0, *rest), self._names)
 
     def chain(self, since_ms: int, until_ms: int, provider: str, *, length_ms: int, round_ms: int) -> Iterator[Span]:
-        calls = self._of_provider()
         end = "first / :round * :round + :length"
+        first = self._edge("timestamp >= :since AND timestamp < :until")
+        following = self._edge(f"timestamp > {end} AND timestamp < :until")
+        last = self._edge(f"timestamp >= first AND timestamp <= {end} AND timestamp < :until", "DESC")
         sql = f"""WITH RECURSIVE link (first) AS (
-                SELECT MIN(timestamp) {calls} AND timestamp >= :since AND timestamp < :until
-                UNION ALL SELECT (SELECT MIN(timestamp) {calls} AND timestamp > {end} AND timestamp < :until)
-                FROM link WHERE first IS NOT NULL
-            ) SELECT first, (SELECT MAX(timestamp) {calls} AND timestamp >= first AND timestamp <= {end}
-                AND timestamp < :until) FROM link WHERE first IS NOT NULL"""  # noqa: S608
+                SELECT {first} UNION ALL SELECT {following} FROM link WHERE first IS NOT NULL
+            ) SELECT first, {last} FROM link WHERE first IS NOT NULL"""  # noqa: S608
         times = {"since": since_ms, "until": until_ms, "length": length_ms, "round": round_ms}
         with self._told():
             yield from self._db.execute(sql, {**times, "provider": provider, "text": FACTS}).fetchall()
 
     def pause(self, ms: int, provider: str, *, length_ms: int) -> int:
+        before = self._edge("timestamp >= first - :length AND timestamp < first")
         sql = f"""WITH RECURSIVE link (first) AS (
-                SELECT :ms::bigint UNION ALL SELECT (SELECT MIN(timestamp) {self._of_provider()}
-                AND timestamp >= first - :length AND timestamp < first) FROM link WHERE first IS NOT NULL
+                SELECT :ms::bigint UNION ALL SELECT {before} FROM link WHERE first IS NOT NULL
             ) SELECT MIN(first) FROM link"""  # noqa: S608
         with self._told():
             values = {"ms": ms, "length": length_ms, "provider": provider, "text": FACTS}
             return self._db.execute(sql, values).fetchall()[0][0]
 
-    def _of_provider(self) -> str:
-        id = self._id_of_text.replace("?", ":text")
-        return f"FROM usage_records WHERE provider = :provider AND message_type <> COALESCE(({id}), 0)"
+    def _edge(self, condition: str, order: str = "ASC") -> str:
+        """The first or last call of a provider; with MIN and MAX it would be looked for among all of them."""
+        facts = self._id_of_text.replace("?", ":text")
+        return f"""(SELECT timestamp FROM usage_records WHERE provider = :provider AND {condition}
+            AND message_type <> COALESCE(({facts}), 0) ORDER BY timestamp {order} LIMIT 1)"""  # noqa: S608
 
     def calls_within(
         self, spans: Sequence[Span], provider: str, *, only: Only | None = None
@@ -171,9 +172,8 @@ class Server(Stored):
                 yield number, call_rows.of_row(tuple(row), self._names)
 
     def span(self) -> Span | None:
-        sql = """SELECT MIN(first), MAX(last) FROM providers JOIN LATERAL
-            (SELECT MIN(timestamp) AS first, MAX(timestamp) AS last FROM usage_records WHERE provider = name)
-            AS calls ON true"""
+        edge = "(SELECT timestamp FROM usage_records WHERE provider = name ORDER BY timestamp {} LIMIT 1)"
+        sql = f"SELECT MIN({edge.format('ASC')}), MAX({edge.format('DESC')}) FROM providers"  # noqa: S608
         with self._told():
             first, last = self._db.execute(sql).fetchall()[0]
         return None if first is None else (first, last)
