@@ -15,7 +15,7 @@ from typing import NamedTuple
 from vibeusage import config, files, paths
 from vibeusage.config import Config
 from vibeusage.errors import ConfigError, StorageError, VibeusageError
-from vibeusage.records import background, readers, sync
+from vibeusage.records import background, place, readers, sync
 from vibeusage.records.sync import SyncResult
 
 LOCK = "watch.lock"
@@ -95,6 +95,7 @@ class Watching:
         self.is_shown = False  # whether the line has what was read
         self.told: dict[str, str] = {}
         self.ours = tuple(os.path.realpath(folder()) + os.sep for folder in (paths.data_dir, paths.cache_dir))
+        self.ours += tuple(os.path.realpath(place.named().with_name(name)) for name in (place.NAME, "records."))
 
     def follow(self, watch: Watch) -> None:
         """Until the folders or the settings are others than they were, or something went wrong with following."""
