@@ -170,6 +170,7 @@ def test_h1_what_is_not_approved_or_is_off_is_no_provider(config_dir):
     assert "acme" not in providers.ids()
 
 
+@pytest.mark.slow
 def test_h1_the_line_and_whatever_only_shows_run_none_of_it(vibeusage, line_tsv, capsys):
     """The plugin is nothing but a crash; only a refresh finds that out."""
     plugging.approved(plugging.provider(top="1 / 0"))
@@ -639,6 +640,7 @@ def test_h2_what_a_reader_does_wrong_with_a_log_is_remembered_with_that_log(sync
     assert errors(synced()) == []  # until the log or the plugin changes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "told"),
     [

@@ -81,6 +81,7 @@ def test_all_answer_at_once_within_time_and_memory(home, world):
     assert run.peak_mib < MEMORY_MIB
 
 
+@pytest.mark.slow
 def test_no_key_is_sent_to_a_host_of_another(home, world):
     refreshed(home, world)
     own = {name: {ask.host for ask in case.asks} for name, case in good().items()}

@@ -135,7 +135,7 @@ def temporary(tmp_path, monkeypatch) -> Path:
 
 
 REAL = [
-    pytest.param("chromium", "basic", id="chromium"),
+    pytest.param("chromium", "basic", id="chromium", marks=pytest.mark.slow),
     pytest.param("chromium", "gnome-libsecret", id="chromium, keyring", marks=pytest.mark.slow),
     pytest.param("firefox", "", id="firefox", marks=pytest.mark.slow),
 ]

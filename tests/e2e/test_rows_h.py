@@ -199,6 +199,7 @@ def test_h4_what_cannot_be_started_is_an_outcome(kind, outcome, tmp_path):
     assert hooks.run([str(path)], os.environ) == hooks.Ended(outcome)
 
 
+@pytest.mark.slow
 def test_h4_a_thousand_observations_of_one_episode_are_one_run(setting, noting, runs, monkeypatch):
     setting(noting, "{threshold}", thresholds=[80])
     now, wanted = datetime.now(UTC).replace(microsecond=0), config.load()
@@ -235,6 +236,7 @@ def a_shot(at: datetime, *periods: UsagePeriod) -> UsageSnapshot:
     return UsageSnapshot(provider="claude", fetched_at=at, observed_at=at, source="oauth", periods=periods)
 
 
+@pytest.mark.slow
 def test_h4_one_killed_while_the_command_runs_does_not_repeat_it(vendor, setting, tmp_path, vibeusage, cache_dir):
     setting("/bin/sh", "-c", f"echo run >>'{tmp_path}/log'; exec sleep 30")
     asked(vendor, 85)
@@ -249,6 +251,7 @@ def test_h4_one_killed_while_the_command_runs_does_not_repeat_it(vendor, setting
     assert "not known what came of it" in vibeusage("alerts").stdout.decode()
 
 
+@pytest.mark.slow
 def test_h4_many_refreshers_at_once_run_it_once(vendor, setting, noting, runs):
     setting(noting, "{period} {threshold}")
     asked(vendor, 85)
@@ -257,6 +260,7 @@ def test_h4_many_refreshers_at_once_run_it_once(vendor, setting, noting, runs):
     assert [argv for argv, _ in runs()] == [["Session (5h) 80%"]]
 
 
+@pytest.mark.slow
 def test_h4_what_another_refresher_is_at_is_left_to_it(vendor, setting, noting, runs, cache_dir, monkeypatch):
     setting(noting)
     monkeypatch.setattr(alerts, "LOCK_WAIT_S", 0)
@@ -270,6 +274,7 @@ def test_h4_what_another_refresher_is_at_is_left_to_it(vendor, setting, noting, 
     assert len(runs()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["a folder", "newer"])
 def test_h4_what_cannot_be_remembered_is_not_run(state, vendor, setting, noting, runs, cache_dir):
     setting(noting)
@@ -285,6 +290,7 @@ def test_h4_what_cannot_be_remembered_is_not_run(state, vendor, setting, noting,
     assert kept.items() <= faults.snapshot_of(cache_dir).items()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"schema": 1, "alerts": 3}', b"\xff" * 40])
 def test_h4_a_damaged_memory_counts_as_none_and_is_replaced(damage, vendor, setting, noting, runs, cache_dir):
     setting(noting)
@@ -317,6 +323,7 @@ def test_h3_the_command_gets_seven_variables_and_no_secret(vendor, setting, noti
 # --- H5: once, and never for one sample alone
 
 
+@pytest.mark.slow
 def test_h5_the_vendors_numbers_end_in_one_run_an_episode(vendor, setting, noting, runs, vibeusage, monkeypatch):
     """By the whole way: config.toml, refreshes, the vendor's answers, the command."""
     setting(noting, "{account} {period} {percent} {threshold}")
@@ -345,6 +352,7 @@ def test_h5_a_failed_round_repeats_an_observation_and_confirms_none(vendor, sett
     assert runs() == []
 
 
+@pytest.mark.slow
 def test_h5_another_account_under_the_same_name_begins_anew(vendor, setting, noting, runs, config_dir):
     """Its first observation is alone, whatever the account before it has left; what that was told of is not its own."""
     setting(noting)
@@ -455,6 +463,7 @@ def test_h5_at_most_one_alert_an_episode_and_threshold_each_with_two_observation
     assert [alert for alert, sample in told if pairs.get(sample.at, 0) < alert.threshold] == []
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(STEPS, max_size=40))
 def test_h5_two_observations_in_a_row_are_always_told(steps):

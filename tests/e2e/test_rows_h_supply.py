@@ -148,6 +148,7 @@ def imports(tree: ast.AST) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_h9_no_text_is_run_as_code_but_an_approved_plugins():
     found = {(name, called) for name, tree in TREES.items() for called, _ in calls(tree) if called in RUNS_TEXT}
     assert found <= OF_PLUGINS
@@ -173,6 +174,7 @@ def is_literal(node: ast.AST) -> bool:
     return isinstance(node, ast.Tuple | ast.List) and all(isinstance(one, ast.Constant) for one in node.elts)
 
 
+@pytest.mark.slow
 def test_h9_modules_are_imported_by_names_that_stand_here():
     found = {(name, told) for name, tree in TREES.items() for told in imports_by_name(tree)}
     assert found <= {*OTHER_IMPORTS.items()}

@@ -92,6 +92,7 @@ printf '\033[1m 88,120 credits remaining\033[0m      Max Plan\r\n  200,000 credi
     assert said.snapshot and (said.snapshot.source, said.snapshot.periods) == ("cli", (credits(55.94, None),))
 
 
+@pytest.mark.slow
 def test_a_program_that_hangs_has_a_deadline(ask, config_dir):
     config_dir.mkdir(mode=0o700)
     (config_dir / "config.toml").write_text("[fetch]\ntimeout_s = 1\n")

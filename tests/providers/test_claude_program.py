@@ -65,6 +65,7 @@ def test_what_it_does_wrong_has_a_name(text, category, sentence, ask):
     assert (error.category, sentence in str(error), error.hint != "") == (category, True, True)
 
 
+@pytest.mark.slow
 def test_when_it_hangs_it_is_ended_with_all_it_started(ask, home):
     error = ask('trap "" TERM; sleep 300 & echo $! $$ >"$HOME/pids"; wait; sleep 300', seconds=2).error
     assert (error.category, str(error)) == ("network", "Claude took longer than 2 s")

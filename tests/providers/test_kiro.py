@@ -189,6 +189,7 @@ def test_a_kiro_cli_that_tells_no_credits_is_named(text, category, sentence, pro
     assert said.gate is None or said.gate.holds == {}
 
 
+@pytest.mark.slow
 def test_a_kiro_cli_that_hangs_is_ended_with_all_it_started_on_pipe_and_terminal(program, home, config_dir):
     config_dir.mkdir(mode=0o700)
     (config_dir / "config.toml").write_text("[fetch]\ntimeout_s = 2\n")
