@@ -137,6 +137,29 @@ async def test_settings_are_changed_by_keys_and_by_a_typed_text(filled):
     assert tomllib.loads(file.read_text()) == {"line": {"show": "remaining"}}
 
 
+@pytest.mark.slow
+async def test_the_database_is_copied_deleted_and_put_back(filled):
+    app, folder = made(), Path(os.environ["VIBEUSAGE_DATA_DIR"])
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("s")
+        await seen(app, pilot, "claude 2,439")
+        await pilot.press("B")
+        await seen(app, pilot, "copied to")
+        (copy,) = (folder / "backups").iterdir()
+        await pilot.press("D")
+        await seen(app, pilot, "Delete ")
+        await pilot.press("y")
+        await seen(app, pilot, "deleted; what was there is in")
+        await seen(app, pilot, "none yet: ")
+        app._note_until = 0.0
+        await pilot.press("R")
+        await seen(app, pilot, "restore from = ")
+        await pilot.press("ctrl+u", *(letter for letter in str(copy)))
+        await pilot.press("enter", "y")
+        await seen(app, pilot, "restored")
+        await seen(app, pilot, "claude 2,439")
+
+
 async def test_a_provider_is_switched_off_and_on_at_the_cursor(filled):
     app, file = made(), Path(os.environ["VIBEUSAGE_CONFIG_DIR"]) / "config.toml"
     async with app.run_test(size=(100, 40)) as pilot:

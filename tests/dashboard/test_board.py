@@ -4,15 +4,18 @@ from datetime import UTC
 
 import pytest
 from dashboard.made_up import NOW
-from dashboard.test_pages import MODES, STATES, a_board, a_style
+from dashboard.test_pages import ABOUT, MODES, STATES, a_board, a_style
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vibeusage import schema, toml_edit
+from vibeusage.config import Config
 from vibeusage.dashboard import board, options
-from vibeusage.dashboard.board import AskNow, Board, Change, Quit, Switch
+from vibeusage.dashboard.board import Board
 from vibeusage.dashboard.loading import Ask, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Room
+from vibeusage.dashboard.wishes import AskNow, Change, Operate, Quit, Switch
 
 CHOICE = Item("Display", "line.show", "what a percentage counts", "used", "", ("used", "remaining"))
 TYPED = Item("Display", "line.bar", "cells of the bar", "0", "a whole number from 0 to 40")
@@ -153,6 +156,36 @@ def test_a_paste_is_one_line_and_esc_leaves_all_as_it_was():
     assert seen.typing is None
 
 
+def on_settings() -> Board:
+    seen = Board("cost")
+    seen.mode = "settings"
+    seen.arrived(Ask("settings"), Settings([TYPED], ABOUT))
+    return seen
+
+
+def test_the_database_is_made_and_copied_at_once():
+    assert pressed(on_settings(), "I", "B") == [Operate("initialise"), Operate("back up")]
+
+
+def test_it_is_deleted_only_after_a_yes():
+    seen = on_settings()
+    assert pressed(seen, "D", "d", "D", "escape", "D", "enter", "D", "y") == [None] * 7 + [Operate("delete")]
+    assert (seen.mode, seen.question) == ("settings", None)
+    page = (pressed(seen, "D"), seen.page(a_style(), Room(78, 22), NOW, UTC))[1]
+    told = ["".join(text for _, text in line) for line in page.below[1:]]
+    assert told[0] == "Delete ~/.local/share/vibeusage/usage.db?"
+    assert "A copy" in told[1]
+
+
+def test_a_copy_is_put_back_only_after_it_was_named_and_a_yes():
+    seen = on_settings()
+    assert pressed(seen, "R") == [None]
+    assert seen.typing is not None
+    assert seen.typing.text == ABOUT.newest_copy
+    assert pressed(seen, "enter", "n") == [None, None]
+    assert pressed(seen, "R", "enter", "y") == [None, None, Operate("restore", ABOUT.newest_copy)]
+
+
 KEYS = st.sampled_from(
     [
         *(*board.MODES, "escape", "left", "right", "up", "down", "pageup", "pagedown", "home", "end", "enter"),
@@ -182,6 +215,7 @@ def test_every_setting_of_the_page_is_one_that_can_be_set(home):
     items = options.of_all()
     assert {item.key for item in items} == {key for keys in options.GROUPS.values() for key in keys}
     for item in items:
-        options.change(item.key, item.following() if item.choices else str(item.value))
+        example = schema.example(schema.type_at(Config, toml_edit.split_key(item.key)))
+        options.change(item.key, item.following() if item.choices else str(item.value or example))
         options.change(item.key, "")
     assert options.of_all() == items

@@ -12,12 +12,14 @@ from dashboard.made_up import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibeusage.dashboard import board, facts, options, plots, spans
-from vibeusage.dashboard.board import Board, Failure
-from vibeusage.dashboard.loading import Ask, Settings, States
+from vibeusage.dashboard import board, facts, frame, options, plots, spans
+from vibeusage.dashboard.board import Board
+from vibeusage.dashboard.loading import Ask, Past, Settings, States
 from vibeusage.dashboard.page import Column, Room, table
+from vibeusage.dashboard.wishes import Failure
 from vibeusage.escape import width
 from vibeusage.provider_states import Row, Way
+from vibeusage.records.history import Window
 from vibeusage.terminal import Line, Style
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "dashboard"
@@ -53,6 +55,21 @@ ABOUT = facts.Facts(
     calls={"claude": 2439, "codex": 1341},
     since=datetime(2025, 10, 23, tzinfo=UTC),
     synced_at=NOW - timedelta(minutes=9),
+    newest_copy="~/.local/share/vibeusage/backups/usage-20261120-101010.db",
+)
+
+
+def window(account: str, name: str, peak: float, days_ago: int) -> Window:
+    at = NOW - timedelta(days=days_ago)
+    return Window(account=account, name=name, first_at=at, last_at=at, used=peak, peak=peak)
+
+
+PAST = Past(
+    [
+        *(window("claude", "Session (5h)", 7.0 * at % 101, 20 - at) for at in range(20)),
+        *(window("claude", "Weekly", peak, 7) for peak in (12, 81, 100, 64)),
+        window("nobody shown", "Weekly", 50, 7),
+    ]
 )
 
 
@@ -68,6 +85,8 @@ def a_board(mode: str, load, *, provider: str = "", back: int = 0) -> Board:
     for ask in seen.asks():
         if ask.kind == "states":
             seen.arrived(ask, STATES)
+        elif ask.kind == "past":
+            seen.arrived(ask, PAST)
         elif ask.kind == "settings":
             seen.arrived(ask, Settings(options.of_all(), ABOUT))
         else:
@@ -81,8 +100,8 @@ def screen(seen: Board, style: Style, rows: int) -> list[Line]:
     room = rows - 2 - len(page.below)
     top = max(0, (page.picked or 0) - room + 1)
     body = page.lines[top : top + room]
-    lines = [board.heading(page, seen.mode, style), *body, *[[]] * (room - len(body)), *page.below]
-    return [*lines, board.bar(seen.mode, style.columns)]
+    lines = [frame.heading(page, seen.mode, style), *body, *[[]] * (room - len(body)), *page.below]
+    return [*lines, frame.bar(seen.mode, style.columns)]
 
 
 def text(lines: list[Line]) -> str:

@@ -17,7 +17,7 @@ from vibeusage.dashboard.fullscreen import Screen
 from vibeusage.dashboard.loading import Ask, Quotas, Recent, Source, quotas
 from vibeusage.dashboard.page import Page, Room
 from vibeusage.errors import StorageError
-from vibeusage.records import days, place
+from vibeusage.records import days
 from vibeusage.settings import Config
 from vibeusage.terminal import Line, Style, cut
 
@@ -53,7 +53,7 @@ class View:
 
     def page(self, room: Room) -> Page:
         now = datetime.now(UTC)
-        seen = changes.numbers(), changes.records(place.named(self.settings), now.astimezone(days.zone()).date())
+        seen = changes.numbers(), changes.records(self.settings, now.astimezone(days.zone()).date())
         if seen != self.seen:
             self.settings = accounts.in_force(config.load(), os.environ)
             self.quotas, self.recent, self.seen = quotas(self.names, self.settings, now), self._recent(now), seen

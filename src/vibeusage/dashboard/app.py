@@ -14,15 +14,16 @@ from textual.binding import Binding
 from textual.message import Message
 
 from vibeusage import config, switching, terminal
-from vibeusage.dashboard import board, changes, options, palette
+from vibeusage.dashboard import changes, frame, options, palette, upkeep
 from vibeusage.dashboard.asking import Refresher
-from vibeusage.dashboard.board import AskNow, Board, Change, Failure, Quit, Switch, Wish
+from vibeusage.dashboard.board import Board
 from vibeusage.dashboard.loader import Done, Loader
 from vibeusage.dashboard.loading import Ask
 from vibeusage.dashboard.page import Room
 from vibeusage.dashboard.widgets import Lines, Scroll
+from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Quit, Switch, Wish
 from vibeusage.errors import ConfigError
-from vibeusage.records import days, place
+from vibeusage.records import days
 from vibeusage.settings import Config
 from vibeusage.terminal import Style
 
@@ -147,9 +148,9 @@ class Dashboard(App[int]):
         page = self.board.page(style, room, now, self.zone)
         place = (self.board.mode, self.board.back.get(self.board.mode), self.board.provider, self.board.configured)
         note = self._note if time.monotonic() < self._note_until else ""
-        head.show([board.heading(page, self.board.mode, style, note=note)])
+        head.show([frame.heading(page, self.board.mode, style, note=note)])
         below.show(page.below)
-        foot.show([board.bar(self.board.mode, style.columns)])
+        foot.show([frame.bar(self.board.mode, style.columns)])
         scroll.show(page.lines, page.picked, from_top=place != self._drawn_at)
         self._drawn_at = place
 
@@ -167,7 +168,7 @@ class Dashboard(App[int]):
 
     def _tokens(self) -> dict[str, changes.Token]:
         today = self.clock().astimezone(self.zone).date()
-        return {"numbers": changes.numbers(), "records": changes.records(place.named(self.settings), today)}
+        return {"numbers": changes.numbers(), "records": changes.records(self.settings, today)}
 
     def _tick(self) -> None:
         """What has changed is read again; countdowns go on."""
@@ -185,7 +186,7 @@ class Dashboard(App[int]):
         with contextlib.suppress(ConfigError):  # a file with a mistake changes nothing; the page tells of it
             self.settings = config.load()
         of_numbers = {ask for ask in self.board.got if ask.kind in OF_NUMBERS}
-        changed = {"numbers": of_numbers, "records": {*self.board.got} - of_numbers | {Ask("states")}}
+        changed = {"numbers": of_numbers, "records": {*self.board.got} - of_numbers | {Ask("states"), Ask("settings")}}
         self._old |= {ask for kind in kinds for ask in changed[kind]}
         self._read_missing()
 
@@ -201,6 +202,9 @@ class Dashboard(App[int]):
                 self.exit(code)
             case AskNow():
                 self.say("asking the providers" if self.refresher.start() else "they are being asked already")
+            case Operate(name, file):
+                self.say(f"{name}: at work")
+                self.loader.do(lambda: OPERATIONS[name](file))
             case Change(key, text):
                 self.loader.do(lambda: _changed(key, text))
             case Switch(name, on):
@@ -209,6 +213,14 @@ class Dashboard(App[int]):
     def _fatal_error(self) -> None:
         """Textual would print every local variable of every frame; `run` raises what it was instead."""
         self._close_messages_no_wait()
+
+
+OPERATIONS: dict[str, Callable[[str], str]] = {
+    "initialise": lambda file: upkeep.initialise(),
+    "back up": lambda file: upkeep.back_up(),
+    "restore": upkeep.restore,
+    "delete": lambda file: upkeep.delete(),
+}
 
 
 def _changed(key: str, text: str) -> str:

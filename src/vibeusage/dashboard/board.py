@@ -1,17 +1,18 @@
 """What the person looks at: the page, how far back, which tool; what a key changes, and what it asks to be done."""
 
 from datetime import datetime, tzinfo
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
 from vibeusage.dashboard import breakdowns, facts, heat, manage, options, spans, usage
-from vibeusage.dashboard.loading import Ask, Settings, States
+from vibeusage.dashboard.loading import Ask, Past, Recent, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Page, Room
 from vibeusage.dashboard.typing import Typing
+from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Question, Quit, Switch, Wish
 from vibeusage.provider_states import Row
-from vibeusage.terminal import ASCII, Line, Style, cells_of, cut, padded, wrapped
+from vibeusage.terminal import Line, Style, cut, wrapped
 
 MODES = {
     "u": "usage",
@@ -27,35 +28,11 @@ BEHIND = {"manage": "providers", "configure": "manage"}  # where ESC leads; else
 BACK_IN = ("weekly", "monthly", "yearly", "heatmap", "providers")
 OF_TOOL = ("weekly", "monthly", "yearly", "heatmap", "providers")
 FURTHEST = 200
-LEAST_TITLE = 20
-CAPS = {"←→": "left right", "⌫": "del"}  # where there is no sign for a key
+YES = (("y", "yes"), ("any other key", "no"))
+RESTORE = "restore from"
+KEPT = "A copy of what is there now is kept in its folder backups."
+LOST = f"{KEPT} What the logs still hold comes back at the next sync."
 PAGE = 10  # rows that the cursor goes by a page key
-
-
-class Quit(NamedTuple):
-    code: int = 0
-
-
-class Change(NamedTuple):
-    key: str
-    text: str
-
-
-class Switch(NamedTuple):
-    name: str
-    on: bool
-
-
-class AskNow(NamedTuple):
-    """The providers are to be asked."""
-
-
-class Failure(NamedTuple):
-    message: str
-    hint: str
-
-
-Wish = Quit | Change | Switch | AskNow
 
 
 class Board:
@@ -69,6 +46,7 @@ class Board:
         self.back: dict[str, int] = {}
         self.picked: dict[str, int] = {}
         self.typing: Typing | None = None
+        self.question: Question | None = None
         self.shows_all = False
         self.tools: tuple[str, ...] = ()
         self.got: dict[Ask, Any] = {}
@@ -86,7 +64,7 @@ class Board:
         provider = self.provider if mode in OF_TOOL else ""
         match mode:
             case "usage":
-                return [Ask("quotas"), Ask("recent")]
+                return [Ask("quotas"), Ask("recent"), Ask("past")]
             case "manage":
                 return [Ask("states")]
             case "configure":
@@ -105,8 +83,15 @@ class Board:
             return Page([("strong", self.mode.title())], _told(found, style, room.columns))
         match self.mode:
             case "usage":
-                recent = self.got.get(Ask("recent"))
-                return usage.page(found, None if isinstance(recent, Failure) else recent, style, room, now)
+                recent, past = (self.got.get(Ask(kind)) for kind in ("recent", "past"))
+                return usage.page(
+                    found,
+                    recent if isinstance(recent, Recent) else None,
+                    style,
+                    room,
+                    now,
+                    past=past if isinstance(past, Past) else None,
+                )
             case "heatmap":
                 return heat.page(found, style, room, measure=self.measure, provider=self.provider)
             case "devices":
@@ -124,12 +109,16 @@ class Board:
         return spans.page(found, style, room, measure=self.measure, provider=self.provider)
 
     def _typed_on(self, page: Page, style: Style) -> Page:
-        """With what is typed above what is allowed."""
+        """With what is typed, or asked, above what may be answered."""
+        rule = page.below[0]
+        if self.question:
+            told: list[Line] = [[("yellow", style.text(self.question.text, 300))]]
+            told += [[("", text)] for text in wrapped(style.text(self.question.about, 300), style.columns)]
+            return replace(page, below=[rule, *(cut(line, style.columns, style) for line in told)], keys=YES)
         if self.typing is None:
             return page
-        rule, allowed = page.below
-        keys = (("enter", "sets it"),)
-        return replace(page, below=[rule, self.typing.line(style), allowed], keys=keys)
+        hint = cut([("dim", style.text(self.typing.hint, 300))], style.columns, style)
+        return replace(page, below=[rule, self.typing.line(style), hint], keys=(("enter", "go on"),))
 
     def pasted(self, text: str) -> None:
         if self.typing:
@@ -137,6 +126,9 @@ class Board:
 
     def key(self, key: str, character: str = "") -> Wish | None:
         """What is to be done about a key, besides what it changes here. `character` is what it prints, if any."""
+        if self.question:
+            wish, self.question = self.question.wish, None
+            return wish if key == "y" else None
         if self.typing:
             return self._type(self.typing, key, character)
         if key in MODES:
@@ -174,6 +166,8 @@ class Board:
                 self._turn_to("manage")
             case "settings", "P":
                 self._turn_to("manage")
+            case "settings", "I" | "B" | "R" | "D":
+                return self._operated(key)
             case "manage", "a":
                 self.shows_all = not self.shows_all
             case "manage", "space" | "enter" | "c" if self._rows():
@@ -203,13 +197,33 @@ class Board:
         item = items[self._picked(len(items))]
         if item.choices:
             return Change(item.key, item.following())
-        self.typing = Typing(item)
+        self.typing = Typing(item.key, item.value or "", f"{item.allowed}; empty: the default")
+        return None
+
+    def _operated(self, key: str) -> Wish | None:
+        """What can be lost is asked for first."""
+        found = self.got.get(Ask("settings"))
+        if not isinstance(found, Settings) or found.about is None:
+            return None
+        match key:
+            case "I":
+                return Operate("initialise")
+            case "B":
+                return Operate("back up")
+            case "R":
+                self.typing = Typing(RESTORE, found.about.newest_copy, "a copy that [B] or `vibeusage db backup` made")
+            case "D":
+                self.question = Question(f"Delete {found.about.database}?", LOST, Operate("delete"))
         return None
 
     def _type(self, typing: Typing, key: str, character: str) -> Wish | None:
         if key == "enter":
             self.typing = None
-            return Change(typing.item.key, typing.text.strip())
+            if typing.label == RESTORE:
+                asked = f"Put {typing.text.strip()} in the place of the database?"
+                self.question = Question(asked, KEPT, Operate("restore", typing.text.strip()))
+                return None
+            return Change(typing.label, typing.text.strip())
         if key == "escape":
             self.typing = None
         elif character.isprintable() and character:
@@ -254,30 +268,3 @@ def _told(found: Failure, style: Style, cells: int) -> list[Line]:
     lines: list[Line] = [[("red", text)] for text in wrapped(style.text(found.message, 500), cells)]
     hints = [style.text(text, 500) for text in found.hint.split("\n")]
     return [*lines, *([("", text)] for hint in hints for text in wrapped(hint, cells))]
-
-
-def heading(page: Page, mode: str, style: Style, *, note: str = "") -> Line:
-    """The title, and at the right the keys of this page or, for a while, a note in their place."""
-    leave = "quit" if mode == "usage" else "back"
-    caps = CAPS if style.glyphs is ASCII else {}
-    named = [(caps.get(key, key), what) for key, what in page.keys]
-    keys = [piece for key, what in named for piece in (("strong", key), ("dim", f" {what}  "))]
-    told: Line = [("yellow", style.text(note, 500))] if note else [*keys, ("strong", "esc"), ("dim", f" {leave}")]
-    title, room = page.title, max(LEAST_TITLE, style.columns - cells_of(told) - 2)
-    while len(title) > 1 and cells_of(title) > room:
-        title = title[:-1]
-    title = cut(title, min(room, style.columns), style)
-    told = cut(told, max(0, style.columns - cells_of(title) - 2), style)
-    return [*padded(title, style.columns - cells_of(told)), *told]
-
-
-def bar(mode: str, columns: int) -> Line:
-    """The keys of the pages; the one that is open stands out."""
-    here = BEHIND.get(BEHIND.get(mode, mode), BEHIND.get(mode, mode))
-    named = [(name, f"[{key}]{name[1:]}") for key, name in MODES.items()]
-    if sum(len(text) + 1 for _, text in named) > columns + 1:
-        named = [(name, key) for key, name in MODES.items()]
-    line: Line = []
-    for name, text in named:
-        line += [("strong" if name == here else "dim", text), ("", " ")]
-    return line[:-1]

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Breakdown, Devices
-from vibeusage.dashboard.page import Cell, Column, Page, Room, heading, table
+from vibeusage.dashboard.page import Cell, Column, Page, Room, heading, of_source, table
 from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price
 from vibeusage.records.reports import Report
@@ -50,7 +50,7 @@ def _total(report: Report, style: Style) -> list[Cell]:
 
 def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> Page:
     named = f"{style.glyphs.separator}{style.text(provider)}" if provider else ""
-    title: Line = [("strong", f"Providers, {found.first:%B %Y}{named}")]
+    title: Line = [("strong", f"Providers, {found.first:%B %Y}{named}"), *of_source(found.providers.source, style)]
     if not (found.providers.rows or found.idle):
         return Page(title, _none(style), keys=(("enter", "manage"),))
     lines = [
@@ -63,8 +63,9 @@ def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> P
 
 
 def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
+    title: Line = [("strong", "Devices"), *of_source(found.every.source, style)]
     if not found.every.rows:
-        return Page([("strong", "Devices")], _none(style))
+        return Page(title, _none(style))
     month = {row.machine: row for row in found.month.rows}
     columns = [
         *(Column("Machine", is_name=True), Column("This month"), Column("Tokens", goes=2), Column("In all")),
@@ -75,7 +76,7 @@ def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
     every, this = found.every.total, found.month.total
     messages, tokens, cost, _ = counts(every, every, style)
     total = ["Total", price(this, style), amount(this.total_tokens, short=True), cost, tokens, messages, "", ""]
-    return Page([("strong", "Devices")], table(columns, rows, style, room.columns, total=total))
+    return Page(title, table(columns, rows, style, room.columns, total=total))
 
 
 def _none(style: Style) -> list[Line]:

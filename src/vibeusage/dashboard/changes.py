@@ -1,11 +1,15 @@
 """Whether what a page shows may have changed: tokens that are compared for equality, from a few `stat` calls."""
 
 import os
+import time
 from datetime import date
 from pathlib import Path
 
 from vibeusage import config, files, paths
+from vibeusage.config import Config
+from vibeusage.records import place
 
+SERVER_S = 60
 Token = tuple
 
 
@@ -15,11 +19,16 @@ def numbers() -> Token:
     return config.stamp(), files.read_private(folder / "generation"), _stamp(folder / "gates.json")
 
 
-def records(usage_db: Path, today: date) -> Token:
-    """Of what is summed by day of the records: the store, the prices, the settings, and which day it is."""
+def records(settings: Config, today: date) -> Token:
+    """Of what is summed by day of the records: the store, the prices, the settings, and which day it is.
+
+    Of a server nobody hears: it is asked again every minute.
+    """
+    usage_db = place.named(settings)
+    server = int(time.monotonic() // SERVER_S) if settings.storage.url else 0
     log = _stamp(usage_db.with_name(f"{usage_db.name}-wal"))
     written = log if log and log[1] else None  # one that is empty comes and goes with its readers
-    return config.stamp(), _stamp(usage_db), written, _stamp(paths.data_dir() / "prices.json"), today
+    return config.stamp(), _stamp(usage_db), written, _stamp(paths.data_dir() / "prices.json"), today, server
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -8,10 +8,12 @@ import msgspec
 
 from vibeusage import paths
 from vibeusage.config import Config
+from vibeusage.dashboard import upkeep
 from vibeusage.records import days, place, store
 from vibeusage.terminal import Line, Style, cut
 
 LABEL = 10
+OPERATIONS = (("I", "nitialise"), ("B", "ackup"), ("R", "estore"), ("D", "elete"))  # of the database
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -24,6 +26,7 @@ class Facts(msgspec.Struct, frozen=True):
     calls: dict[str, int]
     since: datetime | None
     synced_at: datetime | None
+    newest_copy: str = ""
 
 
 def gathered(settings: Config) -> Facts:
@@ -32,13 +35,14 @@ def gathered(settings: Config) -> Facts:
     with store.open(readonly=True) as opened:
         span, counts, synced_at = opened.span(), opened.counts(), opened.synced_at()
     return Facts(
-        machine=socket.gethostname(),
+        machine=settings.machines.name or socket.gethostname(),
         folder=_short(paths.config_file()),
         database=_short(path),
         size=path.stat().st_size if path.is_file() else 0,
         calls={name: one.calls for name, one in counts.items() if one.calls},
         since=datetime.fromtimestamp(span[0] / 1000, UTC) if span else None,
         synced_at=synced_at,
+        newest_copy=upkeep.newest_copy(),
     )
 
 
@@ -53,8 +57,11 @@ def lines(facts: Facts, style: Style) -> list[Line]:
         ("Database", f"{facts.database}, {facts.size / 1e6:,.1f} MB"),
         ("Records", f"{calls}{since}{synced}" if calls else "none yet: `vibeusage records sync` reads the logs"),
     )
+    keys: Line = [("dim", " " * LABEL)]
+    for key, name in OPERATIONS:
+        keys += [("strong", f"[{key}]"), ("", f"{name}  ")]
     rows: list[Line] = [[("dim", label.ljust(LABEL)), ("", style.text(text, 400))] for label, text in told]
-    return [cut(row, style.columns, style) for row in rows]
+    return [cut(row, style.columns, style) for row in (*rows, keys)]
 
 
 def _short(path: os.PathLike) -> str:

@@ -5,7 +5,7 @@ from datetime import date
 
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Year
-from vibeusage.dashboard.page import Column, Page, Room, beside, table
+from vibeusage.dashboard.page import Column, Page, Room, beside, of_source, table
 from vibeusage.dashboard.spans import Measure, size
 from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price
@@ -23,6 +23,7 @@ def page(year: Year, style: Style, room: Room, *, measure: Measure, provider: st
     report = heatmap.levelled(year.report, measure)
     named = f"{style.glyphs.separator}{style.text(provider)}" if provider else ""
     title: Line = [("strong", f"Heatmap, {year.first:%b %Y} to {year.last:%b %Y}{named}")]
+    title += of_source(report.source, style)
     lines = [*_squares(year, {row.key: row.level for row in report.rows}, style, room.columns, measure), []]
     lines += [*_facts(year, style, measure), []]
     lines += _weekdays(year, style, room.columns, measure)

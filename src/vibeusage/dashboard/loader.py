@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
-from vibeusage.dashboard.board import Failure
 from vibeusage.dashboard.loading import Ask, Source
+from vibeusage.dashboard.wishes import Failure
 from vibeusage.errors import VibeusageError
 
 

@@ -11,12 +11,13 @@ import msgspec
 from vibeusage import accounts, cache, config, overview, provider_states
 from vibeusage.config import Config
 from vibeusage.dashboard import changes, facts, options
-from vibeusage.records import days, heatmap, place, reading, reports, tally
+from vibeusage.records import days, heatmap, history, reading, reports, store, tally
 from vibeusage.records.reports import Query, Report
 from vibeusage.records.stored import Stored
 from vibeusage.render import Entry
 
 RECENT_DAYS = 90
+PAST_S = 60 * 86_400
 PARTS = {"weekly": "daily", "monthly": "daily", "yearly": "monthly"}  # what a span is plotted by
 
 
@@ -38,6 +39,12 @@ class Recent(msgspec.Struct, frozen=True):
     report: Report
     first: date
     last: date
+
+
+class Past(msgspec.Struct, frozen=True):
+    """The quotas' windows of the last weeks."""
+
+    windows: list[history.Window]
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -94,6 +101,10 @@ class Source:
         match ask.kind:
             case "quotas":
                 return quotas((), settings, now)
+            case "past":
+                instant = int(now.timestamp())
+                with store.open(readonly=True) as opened:
+                    return Past(history.windows(opened, now=instant, since=instant - PAST_S))
             case "states":
                 around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=False)
                 return States(provider_states.gathered(settings, around))
@@ -107,7 +118,7 @@ class Source:
         return reading.read(settings, lambda opened: _of_records(ask, opened, prices, Query(zone=zone), today))
 
     def _prices(self, settings: Config, today: date) -> tally.Pricer:
-        token = changes.records(place.named(settings), today)
+        token = changes.records(settings, today)
         if self._pricer is None or self._pricer[0] != token:
             self._pricer = token, tally.pricer(settings.pricing)
         return self._pricer[1]

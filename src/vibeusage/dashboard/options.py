@@ -21,6 +21,10 @@ GROUPS = {
         *("fetch.interval_s", "fetch.idle_interval_s", "fetch.stale_after_s", "fetch.timeout_s"),
         "fetch.max_concurrent",
     ),
+    "Machines and storage": (
+        *("machines.name", "machines.folder", "machines.interval_s"),
+        *("storage.folder", "storage.url", "history.days"),
+    ),
 }
 NOT_SET = "not set"
 KEYS = (("enter", "change"), ("⌫", "default"), ("P", "providers"))

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from vibeusage.escape import width
+from vibeusage.records.reading import INSTEAD
+from vibeusage.records.stored import LOCAL
 from vibeusage.terminal import Line, Style, cut, padded
 
 GAP = 2
@@ -114,6 +116,14 @@ def beside(left: Sequence[Line], right: Sequence[Line], cells: int) -> list[Line
 def marked(line: Line, cells: int) -> Line:
     """The one that the cursor is on, over the whole width."""
     return [("picked", "".join(text for _, text in padded(line, cells)))]
+
+
+def of_source(source: str, style: Style) -> Line:
+    """Whose records these are, where they are not this machine's own by choice."""
+    if source == LOCAL:
+        return []
+    color = "yellow" if source == INSTEAD else "dim"
+    return [(color, f"{style.glyphs.separator}{style.text(source)}")]
 
 
 def heading(text: str) -> Line:

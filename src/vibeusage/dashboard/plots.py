@@ -8,9 +8,9 @@ RISING, RISING_ASCII = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
 STEPS = len(RISING) - 1
 
 
-def sparkline(values: Sequence[float], style: Style) -> str:
-    """A cell each; any amount shows, and nothing is a blank."""
-    glyphs, top = _rising(style), max(values, default=0)
+def sparkline(values: Sequence[float], style: Style, *, top: float = 0) -> str:
+    """A cell each; any amount shows, and nothing is a blank. The highest cell is that of `top`, or more."""
+    glyphs, top = _rising(style), max([top, *values])
     return "".join(glyphs[_steps(value, top, STEPS)] for value in values)
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.breakdowns import models_table, tools_table
 from vibeusage.dashboard.loading import Span
-from vibeusage.dashboard.page import Column, Page, Room, beside, table
+from vibeusage.dashboard.page import Column, Page, Room, beside, of_source, table
 from vibeusage.figures import amount, price
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style
@@ -22,6 +22,7 @@ def page(span: Span, style: Style, room: Room, *, measure: Measure, provider: st
     total, between = span.parts.total, style.glyphs.separator
     title: Line = [
         ("strong", titled(span) + (f"{between}{style.text(provider)}" if provider else "")),
+        *of_source(span.parts.source, style),
         ("accent", f"  {price(total, style)}"),
         ("accent", f"{between}{amount(total.total_tokens, short=True)} tokens"),
         ("accent", f"{between}{total.messages:,} calls"),

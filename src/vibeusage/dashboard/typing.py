@@ -1,10 +1,9 @@
-"""One line of text that a setting is to have, while it is typed.
+"""One line of text, while it is typed: what a setting is to be, or the copy that is to be put back.
 
 Textual's own input field runs keys that are bound after those that print, so that what comes at once over a slow
 line would be mixed up.
 """
 
-from vibeusage.dashboard.options import Item
 from vibeusage.escape import width
 from vibeusage.terminal import Line, Style
 
@@ -12,12 +11,11 @@ LONGEST = 1000
 
 
 class Typing:
-    """`at` is where the next character goes."""
+    """`at` is where the next character goes; `hint` is what may be typed."""
 
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.text = item.value or ""
-        self.at = len(self.text)
+    def __init__(self, label: str, text: str, hint: str) -> None:
+        self.label, self.text, self.hint = label, text, hint
+        self.at = len(text)
 
     def insert(self, text: str) -> None:
         text = "".join(one for one in text if one.isprintable())
@@ -39,7 +37,7 @@ class Typing:
 
     def line(self, style: Style) -> Line:
         """The part around the cursor where not all has room."""
-        label = f"{style.text(self.item.key)} = "
+        label = f"{style.text(self.label)} = "
         before, under, after = self.text[: self.at], self.text[self.at : self.at + 1] or " ", self.text[self.at + 1 :]
         room = max(1, style.columns - width(label) - width(under))
         while width(before) > room:

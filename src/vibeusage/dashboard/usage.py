@@ -3,17 +3,19 @@
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from vibeusage import render
+from vibeusage import pace, render
 from vibeusage.dashboard import plots
-from vibeusage.dashboard.loading import Quotas, Recent
-from vibeusage.dashboard.page import Column, Page, Room, beside, table
+from vibeusage.dashboard.loading import Past, Quotas, Recent
+from vibeusage.dashboard.page import Cell, Column, Page, Room, beside, table
 from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price
+from vibeusage.records import history
 from vibeusage.terminal import Line, Style, wrapped
 
 PAIRS_FROM = 150
 BETWEEN = 4
 LEAST_DAYS, SUMS_CELLS = 30, 60
+LEAST_WINDOWS, PAST_CELLS = 20, 60
 SPANS = (("today", 1), ("7 days", 7), ("30 days", 30))
 NOTHING = (
     "No limits are known yet: no login was found and no status line has reported any.",
@@ -22,9 +24,13 @@ NOTHING = (
 )
 
 
-def page(quotas: Quotas, recent: Recent | None, style: Style, room: Room, now: datetime) -> Page:
+def page(
+    quotas: Quotas, recent: Recent | None, style: Style, room: Room, now: datetime, *, past: Past | None = None
+) -> Page:
     below = spent(recent, style, room.columns) if recent and recent.report.records_since and room.rows > 12 else []
     lines = _plans(quotas, style, Room(room.columns, room.rows - len(below)), now)
+    if past and (rows := _past(past, quotas, style, room.columns)):
+        lines = [*lines, [], *rows]
     return Page([("strong", "Usage")], lines, below, (("r", "ask now"),))
 
 
@@ -50,6 +56,21 @@ def _spaced(blocks: list[list[Line]], rows: int) -> list[Line]:
     """A blank row between accounts where all have room with it."""
     gap = [[]] if sum(map(len, blocks)) + len(blocks) - 1 <= rows else []
     return [line for place, block in enumerate(blocks) for line in ([*gap, *block] if place else block)]
+
+
+def _past(past: Past, quotas: Quotas, style: Style, cells: int) -> list[Line]:
+    """How high the windows of before came, each of them a cell."""
+    names = {entry.id: entry.name for entry in quotas.entries}
+    over = [window for window in past.windows if window.is_over and window.account in names]
+    rows: list[list[Cell]] = []
+    for trend in history.trends(over):
+        peaks = [one.peak for one in over if (one.account, one.name) == (trend.account, trend.name)]
+        shown = plots.sparkline(peaks[-max(LEAST_WINDOWS, cells - PAST_CELLS) :], style, top=100)
+        mean = "" if trend.mean_peak is None else pace.percent(round(trend.mean_peak))
+        account = style.text(names[trend.account])
+        rows.append([account, style.text(trend.name), ("accent", shown), mean, f"{trend.used_up} of {trend.windows}"])
+    titles = [Column("Past windows", is_name=True), Column("", is_name=True), Column("How high", is_name=True)]
+    return table([*titles, Column("Mean", goes=1), Column("Used up")], rows, style, cells) if rows else []
 
 
 def spent(recent: Recent, style: Style, cells: int) -> list[Line]:

@@ -1,0 +1,35 @@
+"""The first and the last row of the screen: what it shows, and the keys."""
+
+from vibeusage.dashboard.board import BEHIND, MODES
+from vibeusage.dashboard.page import Page
+from vibeusage.terminal import ASCII, Line, Style, cells_of, cut, padded
+
+LEAST_TITLE = 20
+CAPS = {"←→": "left right", "⌫": "del"}  # where there is no sign for a key
+
+
+def heading(page: Page, mode: str, style: Style, *, note: str = "") -> Line:
+    """The title, and at the right the keys of this page or, for a while, a note in their place."""
+    leave = "quit" if mode == "usage" else "back"
+    caps = CAPS if style.glyphs is ASCII else {}
+    named = [(caps.get(key, key), what) for key, what in page.keys]
+    keys = [piece for key, what in named for piece in (("strong", key), ("dim", f" {what}  "))]
+    told: Line = [("yellow", style.text(note, 500))] if note else [*keys, ("strong", "esc"), ("dim", f" {leave}")]
+    title, room = page.title, max(LEAST_TITLE, style.columns - cells_of(told) - 2)
+    while len(title) > 1 and cells_of(title) > room:
+        title = title[:-1]
+    title = cut(title, min(room, style.columns), style)
+    told = cut(told, max(0, style.columns - cells_of(title) - 2), style)
+    return [*padded(title, style.columns - cells_of(told)), *told]
+
+
+def bar(mode: str, columns: int) -> Line:
+    """The keys of the pages; the one that is open stands out."""
+    here = BEHIND.get(BEHIND.get(mode, mode), BEHIND.get(mode, mode))
+    named = [(name, f"[{key}]{name[1:]}") for key, name in MODES.items()]
+    if sum(len(text) + 1 for _, text in named) > columns + 1:
+        named = [(name, key) for key, name in MODES.items()]
+    line: Line = []
+    for name, text in named:
+        line += [("strong" if name == here else "dim", text), ("", " ")]
+    return line[:-1]
