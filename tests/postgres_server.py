@@ -45,8 +45,8 @@ class Cluster:
         options |= {"fsync": "off", "max_connections": 60, "shared_buffers": "256MB", "max_wal_size": "4GB"}
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         command = self._as_other(program("postgres"), "-D", str(self.folder / "data"), *settings)
-        log = (self.folder / "log").open("ab")
-        self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -66,6 +66,10 @@ class Cluster:
                     os.kill(pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+
+    @property
+    def is_down(self) -> bool:
+        return self._process is None
 
     def stop(self) -> None:
         if self._process:

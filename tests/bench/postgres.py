@@ -53,13 +53,13 @@ def push(folder: Path, cluster: Cluster, count: int) -> None:
     (folder / "config" / "config.toml").write_text(f'[storage]\nurl = "{url}"\n')
     first, again = (run(folder, "records", "push", "--json") for _ in range(2))
     told = json.loads(first.stdout)
-    rate = told["sent"] / first.took_s
-    print(f"records push: {told['sent']:,} calls in {first.took_s:,.0f} s, {rate:,.0f} a second, {peak_mb(first):.0f} MB")
+    sent, took_s = told["sent"], first.took_s
+    print(f"records push: {sent:,} calls in {took_s:,.0f} s, {sent / took_s:,.0f} a second, {peak_mb(first):.0f} MB")
     print(f"the same with nothing new: {again.took_s:.2f} s")
     with cluster.admin("usage") as admin:
         sql = "SELECT pg_database_size('usage'), SUM(calls) FROM vibeusage.rollup_models"
         size, calls = admin.execute(sql).fetchall()[0]
-    is_exact = told["sent"] == calls == count
+    is_exact = sent == calls == count
     print(f"on the server: {size / 1e6:,.0f} MB, {int(calls):,} calls, as many as were made: {verdict(is_exact)}")
 
 

@@ -96,8 +96,9 @@ class Server(Stored):
             if len(self._names) > rollup.NAMES_KEPT:
                 self._names.clear()
                 missing = list(ids)
-            found = self._db.raw.execute("SELECT id, text FROM names WHERE id = ANY(%s)", (missing,))
-            self._names.update(found.fetchall())
+            found = self._db.raw.execute("SELECT id, text FROM names WHERE id = ANY(%s)", (missing,)).fetchall()
+            self._names.update(found)
+            self._ids.update((text, id) for id, text in found)
 
     def synced_at(self) -> datetime | None:
         """Where not all of this machine is here, when it was last sent; of a machine that sends nothing, any other."""
@@ -239,6 +240,7 @@ class Server(Stored):
             wanted.update(map(_text, (*call_rows.texts(record.call), record.machine)))
         if len(self._ids) > rollup.NAMES_KEPT:
             self._ids.clear()
+            self._names.clear()  # what is read of stored calls may be written again, by its text
         if new := sorted(wanted - self._ids.keys()):
             digests = [hashlib.sha256(text.encode()).digest() for text in new]
             with self._db.raw.transaction():
