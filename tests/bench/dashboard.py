@@ -15,13 +15,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.remove(str(Path(__file__).resolve().parent))  # there this file hides the tests' folder of its name
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import made_up
 import msgspec
 from bench import local_records
 from bench.local_records import Bench, verdict
-from dashboard import made_up
 from e2e.measured import measured
 from e2e.pty_shell import Terminal
 

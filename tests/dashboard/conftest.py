@@ -4,8 +4,8 @@ import os
 import time
 from pathlib import Path
 
+import made_up
 import pytest
-from dashboard import made_up
 
 from vibeusage.dashboard.loading import Ask, Source
 from vibeusage.records import pricing

@@ -7,10 +7,10 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 
+import made_up
 import msgspec
 import pytest
-from dashboard import made_up
-from dashboard.made_up import NOW
+from made_up import NOW
 
 from vibeusage import cache, config
 from vibeusage.dashboard import app as dashboard

@@ -3,10 +3,10 @@
 from datetime import UTC
 
 import pytest
-from dashboard.made_up import NOW
 from dashboard.test_pages import ABOUT, MODES, STATES, a_board, a_style
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import NOW
 
 from vibeusage import schema, toml_edit
 from vibeusage.config import Config

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from dashboard.made_up import NOW
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up import NOW
 
 from vibeusage.dashboard import board, facts, frame, options, plots, spans
 from vibeusage.dashboard.board import Board

@@ -8,10 +8,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import made_up
 import msgspec
 import pytest
 from bench import local_records
-from dashboard import made_up
 from e2e.screens import environment
 from e2e.waiting import wait_until
 
