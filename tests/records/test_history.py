@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from vibeusage import cache, config, files, paths
 from vibeusage.errors import StorageError
 from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
-from vibeusage.records import history, place, quotas, store
+from vibeusage.records import history, place, quotas, store, upkeep
 from vibeusage.records.history import Trend, Window
 from vibeusage.records.quotas import ALL, Point, Sample
 
@@ -259,3 +259,16 @@ def test_two_rounds_at_once_keep_each_point_once(home):
     for each in running:
         each.join()
     assert len(kept(now)) == 3
+
+
+def test_an_account_is_forgotten_to_the_byte_and_no_other(home):
+    path = place.usage_db()
+    with store.open(path) as opened:
+        note(opened, *(sample(T + n * 300, n % 90, account="claude@old", name=f"w{n % 7}") for n in range(500)))
+        note(opened, sample(T, 1, account="claude"))
+    assert b"claude@old" in path.read_bytes()
+    assert upkeep.forget(path, "claude@old") == 500
+    assert upkeep.forget(path, "claude@old") == 0
+    assert b"claude@old" not in b"".join(each.read_bytes() for each in path.parent.iterdir())
+    with store.open(path, readonly=True) as opened:
+        assert [point.account for point in history.points(opened)] == ["claude"]

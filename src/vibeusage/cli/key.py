@@ -96,11 +96,23 @@ def _delete(ctx: Context, kind: str | None) -> int:
     if gone:
         gate.drop(ctx.id)
         gone += [f"{path} of the cache" for path in cache.clear(ctx.id, exact=True)]
+        gone += _history(ctx)
     for each in gone:
         print(f"{ctx.id}: {clean(each, 300)} is gone")
     if not gone:
         print(f"{ctx.id}: there was no secret of ours", file=sys.stderr)
     return 0 if gone else 2
+
+
+def _history(ctx: Context) -> list[str]:
+    from vibeusage.records import place, upkeep  # with SQLite
+
+    try:
+        count = upkeep.forget(place.usage_db(ctx.settings), ctx.id)
+    except StorageError as exc:  # the secrets are gone all the same, and that is to be told
+        print(f"{ctx.id}: its history is still there: {clean(str(exc), 300)}", file=sys.stderr)
+        return []
+    return [f"its history ({count:,} points)"] if count else []
 
 
 def _kinds(kind: str | None) -> tuple[str, ...]:

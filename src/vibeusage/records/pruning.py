@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Generator
 
 from vibeusage.records import quotas, rollup
 from vibeusage.records.readers.spec import FACTS
@@ -24,18 +25,29 @@ NAMED = (
 
 def prune(database: sqlite3.Connection, calls_before_ms: int, points_before: int) -> tuple[int, int]:
     """How many calls and points are gone; all of it or nothing."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
+    with _whole(database):
         points = quotas.prune(database, points_before)
         calls = _calls(database, calls_before_ms // QUARTER_MS) if calls_before_ms else 0
         if calls or points:
             _names(database)
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
     return calls, points
+
+
+def forget(database: sqlite3.Connection, account: str) -> int:
+    """All of an account in the quotas' history, also in pages that are free by now; how many points are gone."""
+    database.execute("PRAGMA secure_delete = ON")
+    with _whole(database):
+        row = database.execute("SELECT id FROM names WHERE text = ?", (account,)).fetchone()
+        if row is None:
+            return 0
+        sql = "DELETE FROM quota_points WHERE window_id IN (SELECT id FROM quota_windows WHERE account = ?)"
+        gone = database.execute(sql, row).rowcount
+        database.execute("DELETE FROM quota_windows WHERE account = ?", row)
+        is_used = " OR ".join(f"{name} = ?1" for name in NAMED)
+        if not database.execute(f"SELECT 1 FROM usage_records WHERE {is_used} LIMIT 1", row).fetchone():  # noqa: S608
+            database.execute("DELETE FROM names WHERE id = ?", row)
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return gone
 
 
 def shrink(database: sqlite3.Connection) -> None:
@@ -45,6 +57,18 @@ def shrink(database: sqlite3.Connection) -> None:
         with contextlib.suppress(sqlite3.OperationalError):
             database.execute("VACUUM")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+@contextlib.contextmanager
+def _whole(database: sqlite3.Connection) -> Generator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
 
 
 def kinds(database: sqlite3.Connection) -> tuple[int, int, int]:

@@ -110,6 +110,14 @@ def prune(path: Path, now: datetime, *, calls_before_ms: int, points_before: int
     return Pruned(calls, points, kept.copy)
 
 
+def forget(path: Path, account: str) -> int:
+    """What the quotas' history has of an account; how many points are gone."""
+    if not path.exists():
+        return 0
+    with alone(path), database.told(path), closing(database.writable(path)) as found:
+        return pruning.forget(found, account)
+
+
 @contextlib.contextmanager
 def alone(path: Path) -> Generator[None]:
     """As the only writer. Raises StorageError when another one is still at work after a while."""
