@@ -132,7 +132,7 @@ def test_without_a_store_there_is_nothing_to_copy_or_delete(capsys, path):
     )
     assert ran(capsys, "delete", "--yes") == (0, "", f"there is no database in {path}\n")
     assert ran(capsys, "check") == (0, "", f"there is no database in {path}\n")
-    assert ran(capsys, "prune") == (0, "0 points of the quotas' history are forgotten\n", "")
+    assert ran(capsys, "prune") == (0, "forgotten: 0 points of the quotas' history\n", "")
     assert ran(capsys, "migrate")[0] == 1
     assert not path.exists()
 
@@ -325,7 +325,7 @@ def test_what_is_old_is_forgotten_with_its_sums_and_names(capsys, filled, monkey
         opened.put("codex", [Call(uuid="old", ts=T - 400 * 86_400_000, folder="/secret")], machine="m")
     code, out, _ = ran(capsys, "prune", "--before", "2025-06-17", "--yes")
     said, copied = out.splitlines()
-    assert (code, said) == (0, "34 calls and 1 point of the quotas' history are forgotten")
+    assert (code, said) == (0, "forgotten: 34 calls and 1 point of the quotas' history")
     assert calls() == {str(number) for number in range(33, 50)}
     assert ran(capsys, "check") == (0, f"{filled} is sound\n", "")
     assert b"/secret" not in filled.read_bytes()
@@ -336,7 +336,7 @@ def test_what_is_old_is_forgotten_with_its_sums_and_names(capsys, filled, monkey
 
 
 def test_without_a_day_only_the_history_is_cut(capsys, filled):
-    assert ran(capsys, "prune") == (0, "1 point of the quotas' history are forgotten\n", "")
+    assert ran(capsys, "prune") == (0, "forgotten: 1 point of the quotas' history\n", "")
     assert (calls(), points()) == (ALL, 0)
 
 

@@ -16,13 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def ask(question: str, *, is_answered: bool) -> None:
     """Raises ConfigError unless a person, or --yes, wants it."""
+    look_for_somebody(is_answered=is_answered)
     if is_answered:
         return
-    if sys.stdin is None or not sys.stdin.isatty():
-        raise ConfigError("nobody is there to be asked", hint="say --yes when it is meant")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise ConfigError("nothing was changed", hint="answer y, or say --yes, when it is meant")
+
+
+def look_for_somebody(*, is_answered: bool) -> None:
+    """Raises ConfigError where a question would get no answer."""
+    if not is_answered and (sys.stdin is None or not sys.stdin.isatty()):
+        raise ConfigError("nobody is there to be asked", hint="say --yes when it is meant")
 
 
 def show_costs_anew() -> None:

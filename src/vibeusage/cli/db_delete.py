@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> int:
     if not os.path.lexists(path):
         print(f"there is no database in {plain(os.fspath(path), 500)}", file=sys.stderr)
         return 0
+    consent.look_for_somebody(is_answered=args.yes)
     if not args.yes:
         print("\n".join(_told(path)), file=sys.stderr)
     consent.ask(f"Delete {plain(os.fspath(path), 500)}?", is_answered=args.yes)

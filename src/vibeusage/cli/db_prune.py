@@ -45,4 +45,4 @@ def run(args: argparse.Namespace) -> int:
 
 def _told(done: upkeep.Pruned, first: date | None) -> str:
     points = f"{some(done.points, 'point')} of the quotas' history"
-    return f"{some(done.calls, 'call')} and {points} are forgotten" if first else f"{points} are forgotten"
+    return f"forgotten: {some(done.calls, 'call')} and {points}" if first else f"forgotten: {points}"

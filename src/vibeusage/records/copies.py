@@ -89,7 +89,7 @@ def temporary(path: Path) -> Generator[Path]:
     try:
         yield made
     finally:
-        for suffix in ("", "-journal"):
+        for suffix in ("", "-journal", "-wal"):
             with contextlib.suppress(OSError):
                 os.unlink(f"{made}{suffix}")
 

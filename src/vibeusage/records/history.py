@@ -4,6 +4,7 @@ A window lasts until its reset, or until the vendor names another one while less
 knows a reset, it lasts until less is used.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -61,7 +62,7 @@ def after_round(settings: Config, now: int) -> None:
     days = settings.history.days
     samples = list(_samples(now)) if days else []
     path = place.usage_db(settings)
-    if not samples and not path.exists():
+    if not samples and not os.path.exists(path):
         return
     with files.lock(path.parent / place.LOCK, wait_s=0) as got:
         if got:
