@@ -14,14 +14,20 @@ from made_up import NOW
 
 from vibeusage import cache, config
 from vibeusage.dashboard import app as dashboard
+from vibeusage.dashboard import palette
 from vibeusage.dashboard.app import Dashboard
 from vibeusage.dashboard.asking import Refresher
 from vibeusage.dashboard.loading import Source
-from vibeusage.dashboard.widgets import Lines, Scroll
+from vibeusage.dashboard.widgets import Lines, Scroll, look
+from vibeusage.models import ProviderIdentity
+from vibeusage.records import store
+from vibeusage.records.readers.spec import Call
 
 pytestmark = pytest.mark.anyio
 BLOCKS = ("█", "░")
 RED = 1
+PAGES = (("w", "2026-W48"), ("d", "Last call"), ("p", "Models, of all"), ("enter", "Manage"))
+PAGES += (("u", "42%"), ("s", "line.show"))
 
 
 @pytest.fixture
@@ -34,8 +40,8 @@ def nobody_is_asked(monkeypatch):
     monkeypatch.setattr(Refresher, "start_if_due", lambda self, now: None)
 
 
-def made(*, color: bool = False) -> Dashboard:
-    return Dashboard(config.load(), color=color, cells=BLOCKS, clock=lambda: NOW)
+def made(*, color: bool = False, redacted: bool = False) -> Dashboard:
+    return Dashboard(config.load(), color=color, cells=BLOCKS, redacted=redacted, clock=lambda: NOW)
 
 
 def shown(app: Dashboard) -> str:
@@ -61,6 +67,7 @@ async def seen(app: Dashboard, pilot, text: str) -> str:
     raise AssertionError(f"{text!r} never appeared on:\n{shown(app)}")
 
 
+@pytest.mark.slow
 async def test_every_key_shows_its_page(filled):
     app = made()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -81,6 +88,23 @@ async def test_every_key_shows_its_page(filled):
             await seen(app, pilot, text)
         await pilot.press("escape")
     assert app.return_value == 0
+
+
+async def test_keys_turn_the_pages_and_esc_ends_it(filled):
+    app = made()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await seen(app, pilot, "resets in 2h 13m")
+        await pilot.press("w")
+        await seen(app, pilot, "2026-W48")
+        await pilot.press("escape", "escape")
+    assert app.return_value == 0
+
+
+@pytest.mark.parametrize("style", palette.SGR)
+def test_every_style_has_a_look_in_each_palette(style):
+    usual, safe = (look(of[style]) for of in (palette.SGR, palette.SAFE))
+    assert usual.color or usual.bold or usual.reverse
+    assert safe.color is None or safe.color.number not in (1, 2)  # red and green
 
 
 async def test_ctrl_c_ends_it_as_it_ends_a_command(filled):
@@ -137,6 +161,36 @@ async def test_settings_are_changed_by_keys_and_by_a_typed_text(filled):
     assert tomllib.loads(file.read_text()) == {"line": {"show": "remaining"}}
 
 
+CANARIES = ("secret-machine", "Secret Org", "secret@example.com", "secret-account", "secret-folder")
+
+
+@pytest.mark.slow
+async def test_with_redact_no_page_holds_a_name_and_nothing_can_be_changed(filled, config_dir):
+    config.set_value('providers."claude@secret-account".config_dir', "~/secret-folder")
+    config.set_value("machines.name", "secret-machine")
+    config.set_value("machines.folder", "~/secret-folder/shared")
+    first = next(made_up.snapshots())
+    who = ProviderIdentity(plan="Max", email="secret@example.com", organization="Secret Org")
+    cache.save_snapshot(msgspec.structs.replace(first, account="secret-account", identity=who), "")
+    call = Call(uuid="x", ts=int(NOW.timestamp() * 1000) - 10_000, session="s", model="m", folder="/secret-folder")
+    with store.open() as opened:
+        opened.put("claude", [call], machine="secret-machine")
+    before = (config_dir / "config.toml").read_bytes()
+    found, open_ = [], []
+    for redacted in (True, False):
+        app = made(redacted=redacted)
+        async with app.run_test(size=(200, 60)) as pilot:
+            for key, text in PAGES:
+                await pilot.press(key)
+                (found if redacted else open_).append(await seen(app, pilot, text))
+            if redacted:
+                await pilot.press("enter")
+                found.append(await seen(app, pilot, "nothing is changed while names are hidden"))
+    assert [name for name in CANARIES if name in "".join(found)] == []
+    assert [name for name in CANARIES if name in "".join(open_)] == ["secret-machine", "Secret Org", *CANARIES[3:]]
+    assert (config_dir / "config.toml").read_bytes() == before
+
+
 @pytest.mark.slow
 async def test_the_database_is_copied_deleted_and_put_back(filled):
     app, folder = made(), Path(os.environ["VIBEUSAGE_DATA_DIR"])
@@ -160,6 +214,7 @@ async def test_the_database_is_copied_deleted_and_put_back(filled):
         await seen(app, pilot, "claude 2,439")
 
 
+@pytest.mark.slow
 async def test_a_provider_is_switched_off_and_on_at_the_cursor(filled):
     app, file = made(), Path(os.environ["VIBEUSAGE_CONFIG_DIR"]) / "config.toml"
     async with app.run_test(size=(100, 40)) as pilot:

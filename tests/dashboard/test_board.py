@@ -211,6 +211,7 @@ def test_whatever_is_pressed_there_is_a_page_of_the_screens_width(keys):
             assert page.picked is None or 0 <= page.picked < len(page.lines)
 
 
+@pytest.mark.slow
 def test_every_setting_of_the_page_is_one_that_can_be_set(home):
     items = options.of_all()
     assert {item.key for item in items} == {key for keys in options.GROUPS.values() for key in keys}

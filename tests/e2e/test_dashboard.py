@@ -171,6 +171,9 @@ def test_with_nothing_known_every_page_says_what_to_do(pane, home):
         window.wait(pattern)
     window.keys("p", "Enter", "a")
     window.wait("Manage providers.*not set up")
+    window.keys("r")
+    window.wait("asking the providers")
+    window.wait("a login is missing or refused")
     window.keys("q")
     left_as_it_was(window)
 

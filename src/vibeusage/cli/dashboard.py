@@ -15,6 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pages = tuple(MODES.values())
     help = f"the first page: {', '.join(pages)}"
     parser.add_argument("page", nargs="?", choices=pages, default="usage", metavar="PAGE", help=help)
+    about = "labels for accounts, organisations, machines and paths; nothing can be changed then"
+    parser.add_argument("--redact", action="store_true", help=about)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,4 +32,4 @@ def run(args: argparse.Namespace) -> int:
             f"the dashboard needs Textual, which is not there: {INSTALL}",
             hint="`vibeusage watch` shows the quotas without it",
         ) from exc
-    return app.run(settings, args.page)
+    return app.run(settings, args.page, redacted=args.redact)

@@ -29,12 +29,13 @@ KEYS = "q quits, r asks now"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("provider", nargs="*", metavar="PROVIDER", help="a provider or account; default: all with data")
+    parser.add_argument("--redact", action="store_true", help="labels for accounts and organisations")
     parser.add_argument("--no-color", action="store_true", help="print without colours")
 
 
 def run(args: argparse.Namespace) -> int:
     """0; Ctrl-C ends it as it ends every command."""
-    view = View(args.provider, no_color=args.no_color)
+    view = View(args.provider, no_color=args.no_color, redacted=args.redact)
     if sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb":
         _full(view)
     else:
@@ -45,8 +46,8 @@ def run(args: argparse.Namespace) -> int:
 class View:
     """What is shown, read again when it has changed."""
 
-    def __init__(self, names: Sequence[str], *, no_color: bool) -> None:
-        self.names, self.no_color = names, no_color
+    def __init__(self, names: Sequence[str], *, no_color: bool, redacted: bool) -> None:
+        self.names, self.no_color, self.redacted = names, no_color, redacted
         self.refresher, self.source = Refresher(), Source()
         self.settings: Config = config.load()
         self.quotas, self.recent, self.seen = Quotas([]), None, ()
@@ -56,7 +57,8 @@ class View:
         seen = changes.numbers(), changes.records(self.settings, now.astimezone(days.zone()).date())
         if seen != self.seen:
             self.settings = accounts.in_force(config.load(), os.environ)
-            self.quotas, self.recent, self.seen = quotas(self.names, self.settings, now), self._recent(now), seen
+            self.quotas = quotas(self.names, self.settings, now, redacted=self.redacted)
+            self.recent, self.seen = self._recent(now), seen
         return usage.page(self.quotas, self.recent, self.style(room.columns), room, now)
 
     def style(self, columns: int) -> Style:

@@ -18,7 +18,7 @@ from vibeusage.dashboard import changes, frame, options, palette, upkeep
 from vibeusage.dashboard.asking import Refresher
 from vibeusage.dashboard.board import Board
 from vibeusage.dashboard.loader import Done, Loader
-from vibeusage.dashboard.loading import Ask
+from vibeusage.dashboard.loading import Ask, Source
 from vibeusage.dashboard.page import Room
 from vibeusage.dashboard.widgets import Lines, Scroll
 from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Quit, Switch, Wish
@@ -27,6 +27,7 @@ from vibeusage.records import days
 from vibeusage.settings import Config
 from vibeusage.terminal import Style
 
+Clock = Callable[[], datetime]
 TICK_S = 1.0
 NOTE_S = 6.0
 OF_NUMBERS = ("quotas", "states", "settings", "configure")
@@ -66,12 +67,13 @@ class Dashboard(App[int]):
     ]
 
     def __init__(
-        self, settings: Config, *, color: bool, cells: tuple[str, str], clock: Callable[[], datetime] = _now
+        self, settings: Config, *, color: bool, cells: tuple[str, str], redacted: bool = False, clock: Clock = _now
     ) -> None:
         super().__init__(ansi_color=True)
+        self.redacted = redacted
         self.settings, self.color, self.cells, self.clock, self.zone = settings, color, cells, clock, days.zone()
         self.board = Board(settings.dashboard.plots)
-        self.loader = Loader(self._tell, clock)
+        self.loader = Loader(self._tell, clock, Source(redacted=redacted))
         self.refresher = Refresher()
         self.animation_level = "none"
         self._seen: dict[str, changes.Token] = {}
@@ -197,6 +199,9 @@ class Dashboard(App[int]):
             self.loader.want([*wanted, *(ask for ask in self.board.ahead() if ask not in self.board.got)])
 
     def _grant(self, wish: Wish) -> None:
+        if self.redacted and isinstance(wish, Change | Switch | Operate):
+            self.say("nothing is changed while names are hidden")
+            return
         match wish:
             case Quit(code):
                 self.exit(code)
@@ -233,10 +238,10 @@ def _switched(name: str, on: bool) -> str:
     return f"{name} is {'on' if on else 'off'}"
 
 
-def run(settings: Config, mode: str) -> int:
+def run(settings: Config, mode: str, *, redacted: bool) -> int:
     """The exit code: 0, or 130 after Ctrl-C."""
     color, cells = terminal.use_color(sys.stdout, os.environ), terminal.glyphs(sys.stdout)
-    app = Dashboard(settings, color=color, cells=cells)
+    app = Dashboard(settings, color=color, cells=cells, redacted=redacted)
     app.board.mode = mode
     code = app.run(mouse=False)
     if app._exception is not None:

@@ -21,9 +21,9 @@ class Done(NamedTuple):
 class Loader(threading.Thread):
     """A daemon: whoever quits does not wait for it, and it only reads, or writes files as a whole."""
 
-    def __init__(self, tell: Callable[[Done], None], clock: Callable[[], datetime]) -> None:
+    def __init__(self, tell: Callable[[Done], None], clock: Callable[[], datetime], source: Source) -> None:
         super().__init__(daemon=True, name="dashboard-loader")
-        self._clock = clock
+        self._clock, self._source = clock, source
         self._tell = tell
         self._jobs: deque[Callable[[], object]] = deque()
         self._asks: deque[Ask] = deque()
@@ -42,19 +42,18 @@ class Loader(threading.Thread):
             self._changed.notify()
 
     def run(self) -> None:
-        source = Source()
         while True:
             with self._changed:
                 while not (self._jobs or self._asks):
                     self._changed.wait()
-                ask, work = self._next(source)
+                ask, work = self._next()
             self._tell(Done(ask, _outcome(work)))
 
-    def _next(self, source: Source) -> tuple[Ask | None, Callable[[], object]]:
+    def _next(self) -> tuple[Ask | None, Callable[[], object]]:
         if self._jobs:
             return None, self._jobs.popleft()
         ask = self._asks.popleft()
-        return ask, lambda: source.load(ask, self._clock())
+        return ask, lambda: self._source.load(ask, self._clock())
 
 
 def _outcome(work: Callable[[], object]) -> object:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from vibeusage import accounts, cache, config, overview, provider_states
+from vibeusage import accounts, cache, config, labels, overview, provider_states, redact
 from vibeusage.config import Config
 from vibeusage.dashboard import changes, facts, options
 from vibeusage.records import days, heatmap, history, reading, reports, store, tally
@@ -18,6 +18,7 @@ from vibeusage.render import Entry
 
 RECENT_DAYS = 90
 PAST_S = 60 * 86_400
+NAMES = {"machines.name": "machine", "storage.url": "host"}  # settings that are names of what `redact` labels
 PARTS = {"weekly": "daily", "monthly": "daily", "yearly": "monthly"}  # what a span is plotted by
 
 
@@ -90,32 +91,43 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class Source:
-    """Reads, one thing at a time; keeps the prices as long as nothing that they come from has changed."""
+    """Reads, one thing at a time; keeps the prices as long as nothing that they come from has changed.
 
-    def __init__(self) -> None:
+    `redacted`: with labels in the place of names.
+    """
+
+    def __init__(self, *, redacted: bool = False) -> None:
         self._pricer: tuple[changes.Token, tally.Pricer] | None = None
+        self._redacted = redacted
 
     def load(self, ask: Ask, now: datetime) -> object:
         """Raises VibeusageError."""
         settings = accounts.in_force(config.load(), os.environ)
         match ask.kind:
             case "quotas":
-                return quotas((), settings, now)
+                return quotas((), settings, now, redacted=self._redacted)
             case "past":
-                instant = int(now.timestamp())
-                with store.open(readonly=True) as opened:
-                    return Past(history.windows(opened, now=instant, since=instant - PAST_S))
+                return past(settings, now, redacted=self._redacted)
+            case "states" | "settings" | "configure":
+                found = self._managed(ask, settings)
+                return _hidden(found, redact.of_this_machine(os.environ, settings)) if self._redacted else found
+        return self._of_records(ask, settings, now)
+
+    def _managed(self, ask: Ask, settings: Config) -> States | Settings:
+        match ask.kind:
             case "states":
                 around = accounts.Surroundings(os.environ, datetime.now(UTC), foreground=False)
                 return States(provider_states.gathered(settings, around))
             case "settings":
                 return Settings(options.of_all(), facts.gathered(settings))
-            case "configure":
-                return Settings(options.of_provider(ask.provider))
+        return Settings(options.of_provider(ask.provider))
+
+    def _of_records(self, ask: Ask, settings: Config, now: datetime) -> object:
         zone = days.zone()
         today = now.astimezone(zone).date()
+        query = Query(zone=zone, names=labels.stable() if self._redacted else lambda kind, name: name)
         prices = self._prices(settings, today)
-        return reading.read(settings, lambda opened: _of_records(ask, opened, prices, Query(zone=zone), today))
+        return reading.read(settings, lambda opened: _of_records(ask, opened, prices, query, today))
 
     def _prices(self, settings: Config, today: date) -> tally.Pricer:
         token = changes.records(settings, today)
@@ -154,9 +166,37 @@ def _of_records(ask: Ask, opened: Stored, pricer: tally.Pricer, query: Query, to
     return Span(ask.kind, first, last, parts, of("models", first, last), of("providers", first, last), _tools(opened))
 
 
-def quotas(names: Sequence[str], settings: Config, now: datetime) -> Quotas:
+def _hidden(found: States | Settings, shown_as: redact.Redaction) -> States | Settings:
+    """What is no account, mail, path or host in itself has its own label."""
+    if isinstance(found, Settings):
+        kinds = [NAMES.get(item.key, "") for item in found.items]
+        items = [
+            item._replace(value=shown_as.label(kind, item.value)) if kind and item.value else item
+            for kind, item in zip(kinds, found.items, strict=True)
+        ]
+        about = found.about
+        if about:
+            about = msgspec.structs.replace(about, machine=shown_as.label("machine", about.machine))
+        found = Settings(items, about)
+    return shown_as.struct(found)
+
+
+def quotas(names: Sequence[str], settings: Config, now: datetime, *, redacted: bool) -> Quotas:
     """Of these, else of all that are shown. Raises ConfigError for a name that nobody knows."""
-    return Quotas(overview.entries(overview.known(names, settings, now)))
+    known = overview.known(names, settings, now)
+    if redacted:
+        known = overview.redacted(known, redact.of_this_machine(os.environ, settings))
+    return Quotas(overview.entries(known))
+
+
+def past(settings: Config, now: datetime, *, redacted: bool) -> Past:
+    instant = int(now.timestamp())
+    with store.open(readonly=True) as opened:
+        found = history.windows(opened, now=instant, since=instant - PAST_S)
+    if redacted:
+        label = redact.of_this_machine(os.environ, settings).account
+        found = [msgspec.structs.replace(window, account=label(window.account)) for window in found]
+    return Past(found)
 
 
 def _tools(opened: Stored) -> tuple[str, ...]:
