@@ -97,7 +97,7 @@ class Server(Stored):
                 self._names.clear()
                 missing = list(ids)
             found = self._db.raw.execute("SELECT id, text FROM names WHERE id = ANY(%s)", (missing,)).fetchall()
-            self._names.update(found)
+            self._names.update({**dict.fromkeys(missing, ""), **dict(found)})
             self._ids.update((text, id) for id, text in found)
 
     def synced_at(self) -> datetime | None:
@@ -153,10 +153,13 @@ class Server(Stored):
             return self._db.execute(sql, values).fetchall()[0][0]
 
     def _edge(self, condition: str, order: str = "ASC") -> str:
-        """The first or last call of a provider; with MIN and MAX it would be looked for among all of them."""
+        """The first or last call of a provider.
+
+        With MIN and MAX, or with a kind whose frequency is known, all of them would be looked at.
+        """
         facts = self._id_of_text.replace("?", ":text")
         return f"""(SELECT timestamp FROM usage_records WHERE provider = :provider AND {condition}
-            AND message_type <> COALESCE(({facts}), 0) ORDER BY timestamp {order} LIMIT 1)"""  # noqa: S608
+            AND message_type + 0 <> COALESCE(({facts}), 0) ORDER BY timestamp {order} LIMIT 1)"""  # noqa: S608
 
     def calls_within(
         self, spans: Sequence[Span], provider: str, *, only: Only | None = None
@@ -164,8 +167,8 @@ class Server(Stored):
         if not spans:
             return
         where, values = rollup.chosen([provider], only or {})
-        sql = f"""SELECT part.span, {", ".join(call_rows.COLUMNS)} FROM {_SPANS} JOIN usage_records
-            ON timestamp >= part.since AND timestamp < part.until{where} ORDER BY part.span"""  # noqa: S608
+        each = _each(", ".join(call_rows.COLUMNS), "usage_records", "timestamp", where)
+        sql = f"SELECT part.span, found.* FROM {each} ORDER BY part.span"  # noqa: S608
         numbered = [(number, *span) for number, span in enumerate(spans)]
         named = [place + 1 for place in call_rows.NAMED]
         with self._told():
@@ -258,11 +261,16 @@ def _spanned(query: Query, spans: Sequence[Span]) -> tuple[str, list[Any]]:
     columns, (where, more) = query.columns(), rollup.chosen(query.providers, query.only)
     selects, values = [], []
     for unit, parts in of_unit.items():
-        limits = f"{unit.name} >= part.since AND {unit.name} < part.until"
-        chosen = rollup.summed(columns, "span")
-        selects.append(f"SELECT {chosen} FROM {_SPANS} JOIN {unit.table} ON {limits}{where}")  # noqa: S608
+        each = _each(rollup.summed(columns), unit.table, unit.name, where)
+        selects.append(f"SELECT part.span, found.* FROM {each}")  # noqa: S608
         values += [*_columns(parts), *more]
     return rollup.grouped(selects, columns, "span"), values
+
+
+def _each(columns: str, table: str, name: str, where: str) -> str:
+    """The rows of `table` within each part. OFFSET 0 keeps PostgreSQL from comparing all rows with all parts."""
+    within = f"{name} >= part.since AND {name} < part.until{where}"
+    return f"{_SPANS} JOIN LATERAL (SELECT {columns} FROM {table} WHERE {within} OFFSET 0) AS found ON true"  # noqa: S608
 
 
 def _columns(rows: Sequence[tuple[int, int, int]]) -> list[list[int]]:
