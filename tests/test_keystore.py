@@ -170,6 +170,7 @@ def test_e9_a_keyring_that_hangs_is_ended_with_all_it_started(ring, home):
         assert is_free
 
 
+@pytest.mark.slow
 def test_e9_the_child_ends_itself_when_nobody_waits_for_it(ring):
     ring("""
         def get_password(self, *a):

@@ -213,6 +213,7 @@ def test_an_expired_foreign_login_costs_no_request_and_says_what_to_do(home, ser
     assert str(vendor) in outcome.error.message
 
 
+@pytest.mark.slow
 def test_only_one_of_many_refreshers_asks(account, server):
     server.release.clear()
     command = [sys.executable, "-P", "-m", "vibeusage", "refresh", "--if-due", "--quiet"]

@@ -183,7 +183,9 @@ def schema(name):
     return json.loads((SCHEMAS / f"{name}.json").read_text())
 
 
-@pytest.mark.parametrize("state", ["fresh", "good", "failing"])
+@pytest.mark.parametrize(
+    "state", ["good", pytest.param("fresh", marks=pytest.mark.slow), pytest.param("failing", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("args", "name"), DOCUMENTS)
 def test_every_json_document_is_of_its_schema(state, args, name, world, home, run):
     if state != "fresh":

@@ -125,6 +125,7 @@ def test_e9_a_bus_without_a_keyring_says_so(bus):
     )
 
 
+@pytest.mark.slow
 def test_e9_a_secret_service_that_never_answers_costs_three_seconds(silent):
     service = silent("org.freedesktop.secrets")
     began = time.monotonic()
@@ -139,6 +140,7 @@ def test_e9_a_secret_service_that_never_answers_costs_three_seconds(silent):
     assert asking() == []
 
 
+@pytest.mark.slow
 def test_e2_while_a_keyring_is_waited_for_the_secret_shows_in_no_process(silent, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", SECRET)
     service = silent("org.freedesktop.secrets")
@@ -156,6 +158,7 @@ def test_e2_while_a_keyring_is_waited_for_the_secret_shows_in_no_process(silent,
     assert SECRET.encode() not in b"".join(seen)
 
 
+@pytest.mark.slow
 def test_e10_nothing_but_the_named_backend_is_loaded(keyring, home, tmp_path, monkeypatch):
     library, canary = tmp_path / "library", tmp_path / "canary was imported"
     (library / "canary-1.dist-info").mkdir(parents=True)

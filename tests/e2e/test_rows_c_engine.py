@@ -136,6 +136,7 @@ def test_c2_the_lock_is_private_never_waited_for_and_never_removed(world, cache_
     assert inodes.pop()[1] == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["", "errno = ENOLCK; return -1;"], ids=["flock", "a disk without locks"])
 def test_c3_a_killed_holder_leaves_the_next_nothing_to_wait_for(what, world, cache_dir, vibeusage, shim):
     environ = shim(what) if what else {}
@@ -151,6 +152,7 @@ def test_c3_a_killed_holder_leaves_the_next_nothing_to_wait_for(what, world, cac
     assert faults.temporaries(cache_dir) == []
 
 
+@pytest.mark.slow
 def test_c3_a_killed_holder_does_not_take_a_cool_down_along(world, config_dir, vibeusage):
     configure(config_dir, "[fetch]\ntimeout_s = 60\n")
     say(world, Answer(status=429, headers={"Retry-After": "1600"}), ["claude"])
@@ -196,6 +198,7 @@ def test_c4_a_vendor_that_never_answers_costs_the_deadline_and_its_last_numbers_
     assert (sorted(shown["providers"]), sorted(shown["errors"])) == (sorted(USED), sorted(USED))
 
 
+@pytest.mark.slow
 def test_c4_nobody_waits_for_a_stuck_holder(world, vibeusage):
     assert vibeusage("refresh").returncode == 0
     world.hold()
@@ -210,6 +213,7 @@ def test_c4_nobody_waits_for_a_stuck_holder(world, vibeusage):
     assert holder.wait(30) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [8, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "what",
@@ -252,6 +256,7 @@ RETRY = {
 FORMS = [slow(*value, id=name) if name != "seconds" else pytest.param(*value, id=name) for name, value in RETRY.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("header", "wait_s"), FORMS)
 def test_c6_after_a_429_nobody_asks_before_the_cool_down_ends(header, wait_s, world, at, cache_dir):
     text = http_date(header) if isinstance(header, int) else header
@@ -270,6 +275,7 @@ def test_c6_after_a_429_nobody_asks_before_the_cool_down_ends(header, wait_s, wo
     assert in_cache() == USED
 
 
+@pytest.mark.slow
 def test_c6_the_seconds_count_from_the_answer_and_not_from_the_start(world, vibeusage):
     say(world, Answer(status=429, headers={"Retry-After": "1600"}, delay_s=1), ["claude"])
     vibeusage("refresh", "claude")
@@ -279,6 +285,7 @@ def test_c6_the_seconds_count_from_the_answer_and_not_from_the_start(world, vibe
     assert answered_at + 1_600 <= until.timestamp() <= time.time() + 1_600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "place",
     [
@@ -338,6 +345,7 @@ def log_in_again(home: Path) -> None:
         database.execute("UPDATE ItemTable SET value = ? WHERE key = 'cursorAuth/accessToken'", (renewed,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [slow(429, id="429"), 401, slow(403, id="403")])
 def test_c7_a_new_login_is_asked_at_once_and_a_refused_one_never_again(status, world, home, vibeusage, at):
     say(world, Answer(status=status, headers={"Retry-After": "20000"}))
@@ -364,6 +372,7 @@ def test_c8_vendors_and_machines_that_began_together_are_not_asked_in_step(world
     assert max(due) - min(due) > timedelta(seconds=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "jump_s",
     [
@@ -415,6 +424,7 @@ def test_c10_numbers_from_the_future_are_of_unknown_age_and_give_way(ahead_s, wo
     assert vibeusage("line", "plain").stdout.startswith(b"claude 5h 37%")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", ["refused", slow("none at all", id="none at all")])
 def test_c11_a_network_that_is_not_up_yet_is_nobodys_failure_and_soon_tried_again(network, world, at, require):
     assert at(0, "refresh", "--if-due").returncode == 0
@@ -565,6 +575,7 @@ def touch(path: Path, ago_s: float) -> None:
         os.utime(each, (then, then))
 
 
+@pytest.mark.slow
 def test_an_idle_tool_is_asked_rarely_and_a_used_one_each_interval(world, home, at):
     histories = [home / ".claude/history.jsonl", home / ".codex/history.jsonl"]
     idle = {HOSTS["claude"], HOSTS["codex"]}
@@ -584,6 +595,7 @@ def test_an_idle_tool_is_asked_rarely_and_a_used_one_each_interval(world, home, 
     assert (len(world.to(HOSTS["claude"])), len(world.to(HOSTS["codex"]))) == (3, 3)
 
 
+@pytest.mark.slow
 def test_a_window_that_has_passed_is_asked_for_although_the_tool_is_idle(world, home, at):
     touch(home / ".claude/history.jsonl", 7_200)
     document = homes.documents()["claude"]
@@ -594,6 +606,7 @@ def test_a_window_that_has_passed_is_asked_for_although_the_tool_is_idle(world, 
         assert len(world.to(HOSTS["claude"])) == requests, ahead_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "resets_at",
     [

@@ -374,6 +374,7 @@ def test_e1_with_good_answers_no_secret_shows(machine, world):
     assert machine.seen() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "forced",
     [
@@ -518,6 +519,7 @@ def test_e4_files_of_other_tools_are_opened_for_reading_and_nothing_else(cursor,
     assert marks_of(home) == before
 
 
+@pytest.mark.slow
 def test_e4_nor_is_anything_written_where_it_could_be(cursor, home, modest, world):
     homes.five_answers(world)
     before = marks_of(home)
@@ -641,6 +643,7 @@ def test_e6_of_many_refreshers_each_redeems_a_token_of_its_own(count, expires_in
     assert "redeeming" not in kept
 
 
+@pytest.mark.slow
 def test_e7_a_kill_between_redeeming_and_storing_is_explained_and_not_repeated(world, vibeusage, config_dir):
     github, stored = Github(world), own_copilot()
     command = [*faults.PROGRAM, "refresh", "copilot"]

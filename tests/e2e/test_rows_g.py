@@ -296,6 +296,7 @@ def test_g3_an_empty_file_is_filled_from_the_logs(filled, run):
     assert run().providers[0].added == 61
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_g3_damage_in_any_page_is_found_by_a_full_run_and_loses_nothing(filled, run, step):
     run()
@@ -429,6 +430,7 @@ def test_g6_a_newer_schema_is_refused_before_anything_is_touched(filled):
     assert filled.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instants", [6, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("step", ["first", "next"])
 def test_g6_a_kill_within_a_step_of_the_schema_leaves_all_or_nothing(projects, path, run, tmp_path, step, instants):
@@ -529,6 +531,7 @@ def test_g8_lines_that_are_none_cost_only_themselves(projects, path, run):
     assert outputs(path)[five] == 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("megabytes", [70, pytest.param(1024, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ending", [b"", b"\n"], ids=["unfinished", "finished"])
 def test_g8_a_line_of_any_length_is_skipped_within_the_memory(projects, path, megabytes, ending):

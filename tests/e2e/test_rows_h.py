@@ -451,6 +451,7 @@ def in_order(good: Sequence[Sample]) -> Iterator[tuple[Sample, Sample]]:
             yield one, other
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(STEPS, max_size=40))
 def test_h5_at_most_one_alert_an_episode_and_threshold_each_with_two_observations_behind_it(steps):

@@ -142,6 +142,7 @@ def test_each_provider_is_looked_at_by_its_interval_too(tree, heard, config_dir)
     assert [set(found) for found in heard.syncs] == [{"claude", *others}, {"claude"}, {"claude"}, others]
 
 
+@pytest.mark.slow
 def test_a_busy_store_is_told_once_and_read_when_it_is_free(watcher, heard, tree, monkeypatch):
     monkeypatch.setattr(database, "BUSY_S", 0)
     grow(tree, "2")
