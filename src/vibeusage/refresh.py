@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from vibeusage import accounts, cache, config, episodes, fetch, files, gate, idle, paths
+from vibeusage import accounts, cache, config, episodes, fetch, files, gate, idle, paths, providers
 from vibeusage.context import Context
 from vibeusage.errors import NotConfigured, StorageError, Unavailable
 from vibeusage.models import FetchOutcome
@@ -94,9 +94,12 @@ def _locked(held: contextlib.ExitStack, wait_s: float, *, needed: bool) -> tuple
 
 
 def _worth_telling(outcomes: list[FetchOutcome], *, quiet: bool) -> list[FetchOutcome]:
-    """Without the accounts that nobody named and that have no login, unless that is all there is to tell."""
+    """Without the accounts that nobody named and that have no login; the common ones of them if that is all."""
     there = [one for one in outcomes if not one.error or one.error.category != NotConfigured.category]
-    return there if there or quiet else outcomes
+    if there or quiet:
+        return there
+    common = [one for one in outcomes if providers.load(one.provider_id.partition("@")[0]).is_common]
+    return common or outcomes
 
 
 def _is_due(ctx: Context, gates: dict[str, gate.Gate]) -> bool:
