@@ -117,10 +117,12 @@ def _is_meant(account: str, name: str, settings: config.Config) -> bool:
 
 def _failing(gates: Mapping[str, gate.Gate], settings: config.Config, now: datetime) -> list[str]:
     """The accounts without numbers whose last round failed, which it is not time to try again."""
-    around = accounts.Surroundings(os.environ, now, foreground=False)
-    ids = [ctx.id for ctx in accounts.chosen((), settings, around)]
     failed = {name for name, known in gates.items() if known.error and not _has_no_login(known.error)}
-    return [name for name in ids if name in failed and cache.load_snapshot(name) is None]
+    without = {name for name in failed if cache.load_snapshot(name) is None}
+    if not without:  # else every provider is loaded, a tenth of a second
+        return []
+    around = accounts.Surroundings(os.environ, now, foreground=False)
+    return [ctx.id for ctx in accounts.chosen((), settings, around) if ctx.id in without]
 
 
 def _errors(
