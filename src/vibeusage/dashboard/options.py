@@ -6,6 +6,8 @@ Every change goes through `config`, which checks it and leaves the rest of the f
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
+import msgspec
+
 from vibeusage import cache, config, providers, schema, toml_edit
 from vibeusage.config import Config
 from vibeusage.dashboard.page import Column, Page, heading, marked, table
@@ -47,7 +49,8 @@ class Item(NamedTuple):
 
 
 def of_all() -> list[Item]:
-    return [_item(group, key) for group, keys in GROUPS.items() for key in keys]
+    in_force = config.effective(config.load())
+    return [_item(group, key, in_force) for group, keys in GROUPS.items() for key in keys]
 
 
 def of_provider(name: str) -> list[Item]:
@@ -55,7 +58,10 @@ def of_provider(name: str) -> list[Item]:
     keys = [toml_edit.dotted(("providers", name, key)) for key in schema.leaves(ProviderOptions)]
     params = providers.load(name.partition("@")[0]).params
     told = [toml_edit.dotted(("providers", name, "params", param)) for param in params]
-    return [*(_item("Settings", key) for key in keys), *(_item("Parameters", key) for key in told)]
+    in_force = config.effective(config.load())
+    in_force["providers"].setdefault(name, msgspec.to_builtins(ProviderOptions()))
+    groups = {"Settings": keys, "Parameters": told}
+    return [_item(group, key, in_force) for group, keys in groups.items() for key in keys]
 
 
 def change(key: str, text: str) -> None:
@@ -67,11 +73,14 @@ def change(key: str, text: str) -> None:
     cache.compile_line()
 
 
-def _item(group: str, key: str) -> Item:
+def _item(group: str, key: str, in_force: dict) -> Item:
     path = toml_edit.split_key(key)
     kind = schema.type_at(Config, path)
     about = schema.about_of(kind)
-    return Item(group, key, about.title or "", _text(_value(path)), about.description or "", _choices(kind))
+    value: Any = in_force
+    for part in path:
+        value = value.get(part)
+    return Item(group, key, about.title or "", _text(value), about.description or "", _choices(kind))
 
 
 def _choices(kind: Any) -> tuple[str, ...]:
@@ -80,13 +89,6 @@ def _choices(kind: Any) -> tuple[str, ...]:
     if any(get_origin(one) not in (None, Literal) for one in get_args(plain)):
         return ()
     return ("false", "true") if plain is bool else schema.choices(plain)
-
-
-def _value(path: toml_edit.Key) -> Any:
-    if "params" not in path:
-        return config.get(toml_edit.dotted(path))
-    found = config.load().providers.get(path[1], ProviderOptions()).params
-    return found.get(path[-1])
 
 
 def _text(value: Any) -> str | None:
