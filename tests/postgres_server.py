@@ -15,6 +15,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import psycopg
+import trustme
 from real import unavailable
 
 ADMIN = "postgres"
@@ -31,19 +32,21 @@ def program(name: str) -> str:
 
 
 class Cluster:
-    """`role` and a password for those that the tests make; the administrator needs none."""
+    """The administrator needs no password, every other role does. With an `authority` it has a certificate."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, authority: trustme.CA | None = None) -> None:
         self.folder, self.port = folder, _free_port()
+        self._settings = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder}
+        self._settings |= {"fsync": "off", "max_connections": 60, "shared_buffers": "256MB", "max_wal_size": "4GB"}
         self._process: subprocess.Popen | None = None
         initdb = [program("initdb"), "-D", str(folder / "data"), "-U", ADMIN, "-E", "UTF8", "--locale=C.UTF-8", "-N"]
         subprocess.run(self._as_other(*initdb), check=True, capture_output=True)
         (folder / "data" / "pg_hba.conf").write_text(HBA.format(admin=ADMIN))
+        if authority:
+            self._certify(authority.issue_cert("127.0.0.1"))
 
     def start(self) -> None:
-        options = {"port": self.port, "listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder}
-        options |= {"fsync": "off", "max_connections": 60, "shared_buffers": "256MB", "max_wal_size": "4GB"}
-        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        settings = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         command = self._as_other(program("postgres"), "-D", str(self.folder / "data"), *settings)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
@@ -90,6 +93,16 @@ class Cluster:
             admin.execute(f"CREATE DATABASE {name}".encode())
         return self.url(ADMIN, name)
 
+    def _certify(self, cert: trustme.LeafCert) -> None:
+        key, chain = self.folder / "key.pem", self.folder / "chain.pem"
+        cert.private_key_pem.write_to_path(key)
+        for pem in cert.cert_chain_pems:
+            pem.write_to_path(chain, append=True)
+        key.chmod(0o600)
+        if not os.getuid():
+            shutil.chown(key, "nobody", "nogroup")
+        self._settings |= {"ssl": "on", "ssl_cert_file": chain, "ssl_key_file": key}
+
     def _as_other(self, *command: str) -> list[str]:
         if os.getuid():
             return list(command)
@@ -109,12 +122,12 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running() -> Generator[Cluster]:
+def running(authority: trustme.CA | None = None) -> Generator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="vibeusage-postgres-"))
     try:
         if not os.getuid():
             shutil.chown(folder, "nobody", "nogroup")
-        cluster = Cluster(folder)
+        cluster = Cluster(folder, authority)
         cluster.start()
         try:
             yield cluster

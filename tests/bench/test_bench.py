@@ -38,6 +38,17 @@ def test_a_refresh_of_five_has_its_figures():
 
 
 @pytest.mark.slow
+def test_each_report_of_a_postgresql_server_has_its_figures():
+    postgres = [sys.executable, str(RUN.with_name("postgres.py")), "--records", "3000"]
+    done = subprocess.run(postgres, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3,000 calls, as many as were made: met" in done.stdout
+    reports = [line for line in done.stdout.splitlines() if " goal " in line]
+    assert {"daily", "sessions", "blocks", "insights"} <= {line.split()[0] for line in reports}
+    assert "not of the server" not in done.stdout
+
+
+@pytest.mark.slow
 def test_a_sync_has_its_figures_and_each_report_of_many_records_too():
     records = [sys.executable, str(RUN.with_name("local_records.py"))]
     synced, filled = (

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import psycopg
 import pytest
+import trustme
 from postgres_server import running
 
 from vibeusage import cli, config, vault
@@ -187,6 +188,20 @@ def test_where_no_server_answers_a_sync_reads_all_the_same_and_says_that_it_was_
 def test_without_an_address_there_is_nothing_to_send_to(capsys):
     assert cli.main(["records", "push"]) == 4
     assert "vibeusage config set storage.url" in capsys.readouterr().err
+
+
+@slow
+def test_a_server_proves_who_it_is_where_that_is_asked_for(tmp_path):
+    ours, other = trustme.CA(), trustme.CA()
+    for name, authority in (("ours.pem", ours), ("other.pem", other)):
+        authority.cert_pem.write_to_path(tmp_path / name)
+    with running(ours) as own:
+        url = f"{own.database('usage')}?sslmode=verify-full&sslrootcert={tmp_path}"
+        with server.writer(f"{url}/ours.pem") as remote:
+            used = remote._db.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+            assert used.fetchall() == [(True,)]
+        with pytest.raises(Unavailable, match="certificate verify failed"):
+            server.writer(f"{url}/other.pem")
 
 
 @pytest.mark.parametrize(
