@@ -116,8 +116,9 @@ def test_a_report_reads_the_server_unless_it_is_asked_not_to(named, capsys):
         assert cli.main(["report", "daily", "--json", *words]) == 0
         told = json.loads(capsys.readouterr().out)
         assert (told["total"]["messages"], told["source"]) == (calls, source)
-    assert cli.main(["report", "daily"]) == 0
-    assert f"records of {postgres.name_of(named)}" in capsys.readouterr().out
+    for kind in ("daily", "blocks", "heatmap", "activity", "insights"):
+        assert cli.main(["report", kind]) == 0
+        assert f"records of {postgres.name_of(named)}" in capsys.readouterr().out
 
 
 @slow

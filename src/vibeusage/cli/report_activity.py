@@ -11,6 +11,7 @@ from vibeusage.cli.report_csv import harmless
 from vibeusage.escape import width
 from vibeusage.figures import amount, money
 from vibeusage.records.activity import Activity, Fact
+from vibeusage.records.stored import LOCAL
 from vibeusage.terminal import Line, Style, cut, padded, painted, wrapped
 
 TITLES = {
@@ -101,6 +102,8 @@ def _notes(report: Activity) -> list[str]:
         found.append("no calls in this range" if report.records_since else "no records yet: `vibeusage records sync`")
     if any(fact.fact == "accepted_by_editor" for fact in report.rows):
         found.append("GitHub tells editors of all code together, of completions, chat and agents")
+    if report.source != LOCAL:
+        found.append(f"records of {report.source}")
     if report.hidden:
         found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown")
     if report.records_since:

@@ -13,6 +13,7 @@ from vibeusage.records.insights.caching import Caching
 from vibeusage.records.insights.comparison import AtModel, Comparison
 from vibeusage.records.insights.dearest import Dear
 from vibeusage.records.insights.plans import PlanRow
+from vibeusage.records.stored import LOCAL
 from vibeusage.terminal import Line, Style, cut, painted, wrapped
 
 COLUMNS = ("section", "name", "provider", "model", "usd", "is_estimate", "messages", "total_tokens", "share", "note")
@@ -169,6 +170,8 @@ def _choices(found: Insights, style: Style) -> list[Line]:
 
 def _notes(found: Insights, style: Style) -> Iterator[str]:
     yield ABOUT
+    if found.source != LOCAL:
+        yield f"records of {style.text(found.source)}"
     if not found.total.messages:
         yield "no calls in this range" if found.records_since else "no records yet: `vibeusage records sync`"
     for name in found.left_out:
