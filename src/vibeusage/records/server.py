@@ -21,6 +21,7 @@ from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.stored import Counts, Span, Stored
 
 AT_ONCE = 5_000
+LARGE = "names, usage_records, rollup, rollup_models, rollup_days, rollup_model_days, rollup_model_hours"
 LONGEST_KEY = 1_000  # bytes; an index takes no more than 2700
 KINDS = {"estimate": "estimate", "subagent": "subagent", "facts": FACTS}  # what sums need the ids of
 _SPANS = "unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS part (span, since, until)"
@@ -208,7 +209,7 @@ class Server(Stored):
     def analyse(self) -> None:
         """After very many calls at once: how statements are best carried out depends on how many there are."""
         with self._told():
-            self._db.execute("ANALYZE names, usage_records, rollup, rollup_models, rollup_days, rollup_model_days")
+            self._db.execute(f"ANALYZE {LARGE}")
 
     def _put(self, provider: str, found: dict[str, Record]) -> int:
         added, better, times = merge.compared_records(found, self._stored(provider, list(found)))

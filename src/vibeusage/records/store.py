@@ -184,8 +184,10 @@ class Store(Stored):
         return row[0]
 
     def note_sent(self, server: str, client: str, mark: int, url: str) -> None:
+        """What was at this address before is no more."""
         with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?, ?)", (server, client, mark, url))
+            self._db.execute("DELETE FROM sent WHERE url = ? OR server = ?", (url, server))
+            self._db.execute("INSERT INTO sent VALUES (?, ?, ?, ?)", (server, client, mark, url))
 
     def note_quotas(self, samples: Iterable[Sample], *, now: int, keep_from: int) -> int:
         """Keep what is new, and forget what was last seen before `keep_from`; how many rows are new."""
