@@ -64,6 +64,7 @@ def push(folder: Path, cluster: Cluster, count: int) -> None:
 
 
 def print_reports(folder: Path) -> None:
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
     print(f"{'report':<36} {'wall s':>8} {'CPU s':>8} {'peak MB':>8}")
     for kind, which in itertools.product(KINDS, FILTERS):
         done = run(folder, "report", kind, *which, "--json")
@@ -85,8 +86,8 @@ def main() -> None:
         started = time.monotonic()
         if not path.exists():
             fill(path, args.records)
-        print(f"{args.records:,} records in usage.db, {path.stat().st_size / 1e6:,.0f} MB, "
-              f"filled in {time.monotonic() - started:,.0f} s", flush=True)  # fmt: skip
+        size, took_s = path.stat().st_size / 1e6, time.monotonic() - started
+        print(f"{args.records:,} records in usage.db, {size:,.0f} MB, filled in {took_s:,.0f} s", flush=True)
         push(folder, cluster, args.records)
         print_reports(folder)
 
