@@ -55,6 +55,7 @@ SIGNS = st.sampled_from("<>&\"'/=`-! abo;#x日א\x00\x1b\u202e\u2028\ud800")
 NAMES = st.lists(st.text(SIGNS, min_size=1, max_size=40).map("n{}".format), min_size=3, max_size=3, unique=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(NAMES)
 def test_no_name_changes_what_the_page_is_made_of(names):

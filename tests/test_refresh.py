@@ -259,6 +259,7 @@ def test_a_silent_server_costs_no_more_than_the_deadline(account, server, config
     assert outcome.attempts[0].duration_ms < 5000
 
 
+@pytest.mark.slow
 def test_the_token_is_nowhere_but_in_its_file(account, server, cache_dir, vibeusage):
     for status in (200, 401, 429, 500):
         server.status = status

@@ -319,6 +319,7 @@ OTHER_TABLE = {
 }
 
 
+@pytest.mark.slow
 def test_f7_every_visible_character_has_the_width_that_wcwidth_says():
     different = {
         c: (cells, unicodedata.category(c))
@@ -377,6 +378,7 @@ def row_of(target, output):
     return parsed(target, output)[0] if output else ""
 
 
+@pytest.mark.slow
 def test_f7_no_target_is_wider_than_asked():
     targets = [target for target in ALL if target not in ASSISTANTS and target != "json"]
 

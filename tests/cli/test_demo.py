@@ -36,6 +36,7 @@ def test_the_demo_shows_every_target_in_colour_and_leaves_nothing(vibeusage, scr
     assert (cache_dir.exists(), config_dir.exists()) == (False, False)
 
 
+@pytest.mark.slow
 def test_the_demo_needs_no_colour(vibeusage, scratch):
     shown = vibeusage("demo", "--no-color").stdout
     assert b"\x1b[" not in shown

@@ -142,6 +142,7 @@ def is_left(what: str, found: State, expected: State, was: State) -> bool:
     return found == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("instants", [1, pytest.param(40, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("what", CASES)
 def test_a_kill_at_any_instant_leaves_all_of_before_or_all_of_after_and_a_copy(tmp_path, what, instants):

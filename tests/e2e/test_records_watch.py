@@ -51,6 +51,7 @@ def until(condition: Callable[[], bool], terminal: Terminal | None = None) -> No
             time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_each_growth_is_told_once_and_in_the_line(tree, watch, vibeusage):
     terminal = watch()
     terminal.wait(r"^\d\d:\d\d:\d\d  claude: 1 file, 1 read, 1 new call$", seconds=30)

@@ -308,6 +308,7 @@ def test_c6_a_429_beside_the_numbers_counts_as_well(place, world, vibeusage, at)
     assert asked(world)[place[1]] > before[place[1]]
 
 
+@pytest.mark.slow
 def test_c6_a_403_without_requests_left_is_a_rate_limit(world, vibeusage, at):
     headers = {"X-RateLimit-Remaining": "0", "Retry-After": "900"}
     say(world, Answer(status=403, headers=headers), ["copilot"])
@@ -406,6 +407,7 @@ def test_c9_after_a_clock_that_was_wrong_the_numbers_are_soon_fresh_again(jump_s
     assert timedelta(0) <= datetime.now(UTC) - snapshot.observed_at < timedelta(minutes=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ahead_s", [3_600, 3_653 * 86_400], ids=["an hour", "ten years"])
 def test_c10_numbers_from_the_future_are_of_unknown_age_and_give_way(ahead_s, world, vibeusage, cache_dir):
     assert vibeusage("refresh", "claude").returncode == 0
@@ -451,6 +453,7 @@ def claude_says(used: float) -> Answer:
     return Answer(json={**document, "five_hour": {**document["five_hour"], "utilization": used}})
 
 
+@pytest.mark.slow
 def test_c13_of_two_refreshers_that_are_answered_out_of_order_the_later_question_wins(world, shim, vibeusage):
     second_is_done = threading.Event()
 
@@ -470,6 +473,7 @@ def test_c13_of_two_refreshers_that_are_answered_out_of_order_the_later_question
     assert b"claude 5h 50%" in vibeusage("line", "plain").stdout
 
 
+@pytest.mark.slow
 def test_c13_a_document_that_came_while_a_vendor_was_asked_is_newer_than_its_answer(world, vibeusage):
     world.hold()
     refresher = held_refresher(world, 1, "claude")
@@ -484,6 +488,7 @@ def test_c13_a_document_that_came_while_a_vendor_was_asked_is_newer_than_its_ans
     assert [period["utilization"] for period in shown["periods"]] == [55, 20]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["in order", "out of order"])
 def test_c13_what_is_kept_does_not_depend_on_the_order_of_arrival(order, world, vibeusage):
     assert vibeusage("refresh", "claude").returncode == 0
@@ -540,6 +545,7 @@ def test_c14_one_that_fails_takes_none_of_the_others_along(who, answer, world, c
     assert gate.load()[who].error is not None
 
 
+@pytest.mark.slow
 def test_c14_what_the_others_say_is_shown_while_one_is_still_silent(world, config_dir, vibeusage):
     configure(config_dir, "[fetch]\ntimeout_s = 100\n")
     assert vibeusage("refresh").returncode == 0

@@ -130,6 +130,7 @@ def test_d1_a_silent_name_server_holds_nobody_beyond_the_deadline(world, monkeyp
 # D2
 
 
+@pytest.mark.slow
 def test_d2_bombs_of_every_kind_cost_no_memory(world, config_dir, vibeusage):
     bombs = {
         "claude": gzip_bomb(1024),

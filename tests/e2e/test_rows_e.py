@@ -352,6 +352,7 @@ slow = pytest.mark.slow
 # --- E1 and E2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "commands"),
     [("as numbers", COMMANDS[:QUICK]), *(pytest.param(how, COMMANDS, marks=slow) for how in ECHOES)],
@@ -616,6 +617,7 @@ def own_copilot() -> Path:
     return store("copilot", "oauth", document)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [4, pytest.param(20, marks=slow)])
 @pytest.mark.parametrize("expires_in", [28_800, 1], ids=["renewed once", "renewed by each"])
 def test_e6_of_many_refreshers_each_redeems_a_token_of_its_own(count, expires_in, world, config_dir):
@@ -668,6 +670,7 @@ def test_e7_a_kill_between_redeeming_and_storing_is_explained_and_not_repeated(w
 # --- where a secret lies, and that it goes
 
 
+@pytest.mark.slow
 def test_e11_without_a_keyring_nothing_is_stored_and_the_way_out_is_told(machine, config_dir, secret):
     (config_dir / "config.toml").write_text("[credentials]\nuse_keyring = true\n")
     key = secret("new", "sk-ant-sid02-").encode()

@@ -127,6 +127,7 @@ def test_h4_a_name_from_outside_runs_nothing_even_in_a_shells_text(name, around,
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_h4_a_value_is_no_option_no_file_no_markup_and_one_line(text):
     value = alerts.harmless(text)
@@ -477,6 +478,7 @@ def test_h5_two_observations_in_a_row_are_always_told(steps):
         assert highest.get(reset_of(other.at), 0) >= reached
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

@@ -176,6 +176,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("does", CASES)
 def test_one_that_hangs_crashes_floods_or_leads_away_harms_no_other(home, world, environ, does):
     homes.five_logins(home)

@@ -248,6 +248,7 @@ def test_a_running_antigravity_is_asked_with_the_token_of_its_command_line(start
     assert asked(log) == [(method, TOKEN, "1") for method in (PROBE, SUMMARY, STATUS)]
 
 
+@pytest.mark.slow
 def test_all_that_is_kept_and_shown_of_it_is_the_numbers(started, home, tmp_path, vibeusage):
     started(GOOD)
     done = vibeusage("refresh", "antigravity", env={"PATH": "/nowhere"})

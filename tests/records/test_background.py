@@ -107,6 +107,7 @@ def test_a_sync_of_some_leaves_the_others_due(tree):
     assert calls() == 1
 
 
+@pytest.mark.slow
 def test_a_locked_store_costs_neither_the_rows_nor_the_next_look(tree, cache_dir, data_dir, monkeypatch):
     background.run_if_due(Config(), NOW)
     grow(tree, "2")

@@ -245,6 +245,7 @@ def brute_force(calls: list[int], rounded: int) -> list[tuple[int, int]]:
 MINUTES = st.integers(0, 6 * 24 * 60)
 
 
+@pytest.mark.slow
 @given(minutes=st.lists(MINUTES, min_size=1, max_size=60, unique=True), since=MINUTES)
 @settings(max_examples=60, deadline=None)
 @pytest.mark.parametrize("provider", ["claude", "codex"])

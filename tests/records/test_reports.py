@@ -353,6 +353,7 @@ def put_at_their_hours(db, used: list[tuple[str, Call, int]]) -> None:
         put(db, msgspec.structs.replace(one, ts=one.ts + hour * 3_600_000), provider=provider)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(
     used=_MANY,
@@ -402,6 +403,7 @@ def _is_taken(query: Query, one: Record) -> bool:
     return is_day and is_counted and query.takes(one.call)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(used=_MANY, limit=st.integers(1, 4), zone=st.sampled_from([UTC, BERLIN]))
 @pytest.mark.parametrize("which", _FILTERS)

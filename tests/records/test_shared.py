@@ -354,6 +354,7 @@ def simulated(tmp_path, mode: str, seed: int, steps: int) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["one", "copies"])
 def test_five_machines_end_with_the_totals_of_one_whatever_is_killed(mode, tmp_path):
     simulated(tmp_path, mode, random.randrange(1 << 32), 18)

@@ -141,6 +141,7 @@ _states = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(_states, min_size=1, max_size=6), st.randoms())
 def test_the_order_in_which_states_are_met_changes_nothing(states, chance):
     results = []

@@ -244,6 +244,7 @@ def following(home, monkeypatch) -> Iterator[Callable[..., Heard]]:
     guard.cancel()
 
 
+@pytest.mark.slow
 def test_what_is_appended_is_read_soon(tree, following):
     assert following(3, lambda: grow(tree, "2"), lambda: grow(tree, "3")).added() == [1, 1, 1]
 
