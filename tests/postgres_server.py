@@ -104,10 +104,11 @@ class Cluster:
         self._settings |= {"ssl": "on", "ssl_cert_file": chain, "ssl_key_file": key}
 
     def _as_other(self, *command: str) -> list[str]:
-        if os.getuid():
-            return list(command)
-        return [shutil.which("setpriv") or unavailable("setpriv is not installed"), "--reuid=nobody", "--regid=nogroup",
-                "--clear-groups", *command]  # fmt: skip
+        """Not as root, and no longer than we live ourselves."""
+        setpriv = [shutil.which("setpriv") or unavailable("setpriv is not installed"), "--pdeathsig=INT"]
+        if not os.getuid():
+            setpriv += ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+        return [*setpriv, *command]
 
 
 def _children(pid: int) -> list[int]:
