@@ -11,18 +11,8 @@ from hypothesis import strategies as st
 from vibeusage import config, paths, schema
 from vibeusage.config import Config, Line, LineOptions
 from vibeusage.errors import ConfigError
-from vibeusage.settings import (
-    ASSISTANTS,
-    FORMAT_FIELDS,
-    ITEMS,
-    Alerts,
-    Credentials,
-    Fetch,
-    ModelPrices,
-    PlanOptions,
-    Pricing,
-    ProviderOptions,
-)
+from vibeusage.kinds import ASSISTANTS, FORMAT_FIELDS, ITEMS
+from vibeusage.settings import Alerts, Credentials, Fetch, ModelPrices, PlanOptions, Pricing, ProviderOptions
 from vibeusage.toml_edit import literal
 
 
@@ -234,12 +224,12 @@ MISTAKES = [
     ("[machines]\nname = 5", "machines.name", "is 5, not a name of 1 to 100", "machines.name desk"),
     ("[machines]\nfolder = 'Drive'", "machines.folder", 'is "Drive", not an absolute path', "machines.folder"),
     ("[machines]\ninterval_s = 9", "machines.interval_s", "is 9, not a whole number", "interval_s 900"),
-    ("[storage]\nfolder = 'records'", "storage.folder", "is not the whole path of a folder", "storage.folder '~/records'"),
-    ("[storage]\nfolder = '/a/../b'", "storage.folder", "is not the whole path of a folder", "storage.folder '~/records'"),
+    ("[storage]\nfolder = 'records'", "storage.folder", "is not the whole path of a folder", "folder '~/records'"),
+    ("[storage]\nfolder = '/a/../b'", "storage.folder", "is not the whole path of a folder", "folder '~/records'"),
     ("[storage]\nurl = 'mysql://host/db'", "storage.url", "is not an address such as postgresql", "postgresql:"),
     ("[storage]\nurl = 'postgresql://a:pw@h/db'", "storage.url", "must not hold a password", "postgresql:"),
     ("[storage]\nurl = 'postgresql://a@h/db?password=x'", "storage.url", "must not hold a password", "postgresql:"),
-    ("[storage]\nurl = 'postgresql://a@h/db?options=x'", "storage.url", "may have these parameters only", "postgresql:"),
+    ("[storage]\nurl = 'postgresql://a@h/db?options=x'", "storage.url", "may have these parameters", "postgresql:"),
     ("[alerts]\nthresholds = 80", "alerts.thresholds", "is 80, not a list of whole", "thresholds '[80, 95]'"),
     ("[alerts]\nthresholds = [0]", "alerts.thresholds", "is [0], not a list of whole", "thresholds '[80, 95]'"),
     ("[alerts]\nthresholds = [80.5]", "alerts.thresholds", "is [80.5], not", "thresholds '[80, 95]'"),

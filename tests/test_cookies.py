@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jars import CHROME, FIREFOX, VALUE, chromium, crumb, database, firefox, seal
 
 from vibeusage import browsers, cookiejars, cookies, errors, files
-from vibeusage.settings import BrowserName
+from vibeusage.kinds import BrowserName
 
 NOW = datetime(2026, 5, 2, 12, tzinfo=UTC)
 LATER, BEFORE = NOW.timestamp() + 60, NOW.timestamp() - 1

@@ -254,5 +254,5 @@ def test_a_feed_of_incidents_tells_of_those_of_the_last_day(items, said):
     "body", [b"{}", b"<rss></rss>", b'<!DOCTYPE rss [<!ENTITY a "b">]><rss><channel/></rss>', b"<rss><channel>"]
 )
 def test_what_is_no_feed_of_incidents_is_refused(body):
-    with pytest.raises(ValueError, match="feed|XML"):
+    with pytest.raises(ValueError, match=r"feed|XML"):
         health.parse_rss(body)

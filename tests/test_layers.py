@@ -13,7 +13,8 @@ HOT = [
 ROWS = [
     ["errors", "models", "paths", *HOT],
     [
-        *("files", "labels", "toml_edit", "schema", "settings", "config", "gate", "generation", "cache", "merge", "shown"),
+        *("files", "labels", "toml_edit", "schema", "kinds", "settings", "config", "gate", "generation", "cache"),
+        *("merge", "shown"),
         *("http", "episodes", "hooks"),
         *("edits", "keystore", "vault"),
         *("context", "credentials", "oauth", "browsers", "cookies", "cookiejars", "databases", "health", "programs"),
@@ -22,7 +23,8 @@ ROWS = [
         *("providers", "declared", "plugin", "plugins"),
         *("records", "records.readers", "records.store", "records.schema", "records.pricing"),
         *("records.disk", "records.merge", "records.rollup", "records.database", "records.call_rows"),
-        *("records.source_files", "records.stored", "records.shared_files", "records.place", "records.quotas", "records.pruning", "records.soundness"),
+        *("records.source_files", "records.stored", "records.shared_files"),
+        *("records.place", "records.quotas", "records.pruning", "records.soundness"),
         *("records.matching", "records.price_table", "records.price_update", "records.litellm"),
     ],
     [

@@ -21,6 +21,7 @@ def test_every_command_action_and_target_is_completed_and_nothing_else(shell):
     offered = {word for found in re.findall(pattern, text) for word in found.replace("\\", " ").split()}
     actions = {"list", "show", "enable", "disable", "configure", "order", "check", "info", "remove", "new"}
     assert offered - {"(command", "vibeusage", "--names", "2>/dev/null)"} == {
-        *(*cli.COMMANDS, *actions, *db.ACTIONS, *TARGETS, *uninstall.TARGETS, *timers.TARGETS, *report.KINDS, report.PAGE)
+        *(*cli.COMMANDS, *actions, *db.ACTIONS, *TARGETS, *uninstall.TARGETS, *timers.TARGETS),
+        *(*report.KINDS, report.PAGE),
     }
     assert "vibeusage providers list --names" in text

@@ -14,8 +14,8 @@ from vibeusage import cache, episodes, files, hooks, pace, paths, shown
 from vibeusage.config import Config
 from vibeusage.episodes import Alert, Known, Sample
 from vibeusage.escape import clean
+from vibeusage.kinds import PLACEHOLDERS
 from vibeusage.models import OverageUsage, UsageSnapshot
-from vibeusage.settings import PLACEHOLDERS
 
 LOCK_WAIT_S = 5.0
 RUNS_MOST = 10  # of one round: a night of waiting ones is not told in a hundred windows

@@ -11,8 +11,8 @@ import msgspec
 from vibeusage import files, paths, schema, segment, toml_edit
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
+from vibeusage.kinds import ASSISTANTS
 from vibeusage.settings import (
-    ASSISTANTS,
     Alerts,
     Config,
     Credentials,

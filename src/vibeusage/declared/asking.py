@@ -18,8 +18,8 @@ from vibeusage.declared import answer, pick
 from vibeusage.declared.answer import Answers
 from vibeusage.declared.form import VARIABLE, Declaration, Guard, Request
 from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured, ShapeError, StrategyError
+from vibeusage.kinds import url_problem
 from vibeusage.models import Usage
-from vibeusage.settings import url_problem
 
 BODY_LIMIT = 1 << 20
 SAFE = r"[A-Za-z0-9._:@-]{1,200}"  # a value of an answer that goes into an address

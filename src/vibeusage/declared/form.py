@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from vibeusage.declared import pick
-from vibeusage.settings import about, url_problem
+from vibeusage.kinds import about, url_problem
 
 NUMBERS = ("percent", "percent_left", "fraction", "fraction_left")
 COUNTS = ("used", "left", "limit")

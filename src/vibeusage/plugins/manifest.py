@@ -12,8 +12,8 @@ import msgspec
 from vibeusage import paths
 from vibeusage.errors import ConfigError
 from vibeusage.escape import clean
+from vibeusage.kinds import url_problem
 from vibeusage.plugins.form import Manifest
-from vibeusage.settings import url_problem
 
 SIZE_MOST = 256 << 10
 KEYS = (

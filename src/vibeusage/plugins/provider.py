@@ -23,13 +23,13 @@ from vibeusage.errors import (
     Unavailable,
     VibeusageError,
 )
+from vibeusage.kinds import url_problem
 from vibeusage.models import Usage
 from vibeusage.plugins import process, sources, wire
 from vibeusage.plugins.approvals import Approval
 from vibeusage.plugins.process import OUTPUT_MOST
 from vibeusage.providers.fields import MOST_MONEY, MOST_PERCENT
 from vibeusage.providers.spec import Env, Func, Place, Provider, Secret, Stored
-from vibeusage.settings import url_problem
 
 STRATEGY = "plugin"
 GRACE_S = 2.0

@@ -22,10 +22,10 @@ from vibeusage import health
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, ConfigError, RateLimited, StrategyError
+from vibeusage.kinds import url_problem
 from vibeusage.models import Balance, OverageUsage, PeriodType, ProviderIdentity, Usage, UsagePeriod
 from vibeusage.providers import fields
 from vibeusage.providers.spec import Env, Func, Provider, Secret, StatusPage, Stored
-from vibeusage.settings import url_problem
 
 HOST = "https://openrouter.ai"
 START = "/api/v1"

@@ -154,7 +154,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     renewed token is not taken for another account, nor another account for this one.
     `activity` are files and folders whose times tell that the tool was in use on this machine.
     `keys` are secrets that only `records fetch` uses.
-    `is_common` ones are named where nobody is logged in to any. `icon` is one cell wide. `params` are parts of its address that the person tells: name and what it is.
+    `is_common` ones are named where nobody is logged in to any. `icon` is one cell wide.
+    `params` are parts of its address that the person tells: name and what it is.
     `moved` tells the hosts that the environment names in the place of the usual ones.
     `is_opt_in`: its logins are on a machine for other reasons, too, so that the settings have to name it.
     """

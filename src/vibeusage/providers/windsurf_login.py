@@ -18,7 +18,7 @@ from vibeusage import databases, files
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at
 from vibeusage.errors import AuthError, ConfigError
-from vibeusage.settings import url_problem
+from vibeusage.kinds import url_problem
 
 HINT = "open Windsurf and log in, or run `devin auth login`"
 DATABASES = tuple(
