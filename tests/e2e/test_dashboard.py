@@ -36,7 +36,7 @@ class Pane:
     """A window of a tmux server of its own, without anybody attached."""
 
     def __init__(self, program: str, folder: Path, command: str, columns: int, lines: int, env: dict[str, str]):
-        self._tmux = [program, "-L", f"dashboard{os.getpid()}-{time.monotonic_ns()}", "-f", "/dev/null"]
+        self._tmux = [program, "-S", str(folder / "socket"), "-f", "/dev/null"]
         self._env = environment(folder, **env)
         self._env.pop("TMUX", None)
         script = f"{command}; echo \"ended with $?\"; stty -a | grep -o '.icanon'; exec sh"
@@ -180,8 +180,8 @@ def test_with_nothing_known_every_page_says_what_to_do(pane, home):
 
 def test_one_provider_stands_at_the_top(pane, home):
     made_up.store_snapshots(list(made_up.snapshots(datetime.now(UTC)))[:1])
-    text = pane().wait("resets in")
-    assert [line.strip() for line in text.split("\n")[1:2]] == ["Claude · Max 20x"]
+    text = pane().wait(r"\A Usage [^\n]*\n Claude · Max 20x *\n   Session \(5h\) ")
+    assert text.count("resets in") == 3
 
 
 def test_twenty_providers_scroll(pane, home):

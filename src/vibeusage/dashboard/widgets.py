@@ -32,7 +32,7 @@ def strip(line: Line, cells: int, codes: Codes) -> Strip:
 class Lines(Widget):
     """A few rows that do not scroll."""
 
-    DEFAULT_CSS = "Lines { height: auto; padding: 0 1; background: ansi_default; }"
+    DEFAULT_CSS = "Lines { height: 1; padding: 0 1; background: ansi_default; }"
 
     def __init__(self, codes: Codes, name: str) -> None:
         super().__init__(id=name)
@@ -41,12 +41,11 @@ class Lines(Widget):
 
     def show(self, lines: Sequence[Line]) -> None:
         if lines != self._lines:
-            grows = len(lines) != len(self._lines)
             self._lines = list(lines)
-            self.refresh(layout=grows)
-
-    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        return len(self._lines)
+            self.refresh()
+        if self.size.height != len(lines):  # also when a layout asked for while the screen was made came to nothing
+            self.styles.height = len(lines)
+            self.refresh(layout=True)
 
     def render_line(self, y: int) -> Strip:
         return strip(self._lines[y] if y < len(self._lines) else [], self.size.width, self._codes)
