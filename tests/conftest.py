@@ -10,11 +10,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from quick import FIRST_ONLY
 from real import unavailable
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OURS = ("VIBEUSAGE_", "XDG_", "CLAUDE_", "ANTHROPIC_", "COPILOT_", "STARSHIP_", "ZDOTDIR", "TMUX", "CLICOLOR")
 LOOPBACK = ("127.", "::1", "localhost")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    seen = set()
+    for item in items:
+        name = getattr(item, "originalname", item.name)
+        if name in FIRST_ONLY and (item.path, name) in seen:
+            item.add_marker("slow")
+        seen.add((item.path, name))
 
 
 @pytest.fixture(autouse=True)

@@ -150,6 +150,7 @@ def test_e2_the_secret_is_in_no_argument_and_no_environment(ring, home, monkeypa
     assert SECRET not in json.dumps(seen)
 
 
+@pytest.mark.slow
 def test_e9_a_keyring_that_hangs_is_ended_with_all_it_started(ring, home):
     ring("""
         def get_password(self, *a):

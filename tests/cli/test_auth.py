@@ -385,6 +385,7 @@ def test_a_secret_that_does_not_work_is_not_stored_and_the_reason_is_told(
     assert outside_credentials(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_the_reason_is_that_of_the_pasted_secret_and_not_of_an_older_login(known, auth, server, home):
     vendors_file(home, expires=EXPIRED)
     server.answers["/web"] = (503, {})
@@ -462,6 +463,7 @@ def test_a_host_is_for_a_login_by_code(known, auth):
 # --- a login by code
 
 
+@pytest.mark.slow
 def test_a_code_is_shown_and_the_login_that_comes_of_it_is_stored_and_tried(known, auth, server, tmp_path):
     server.answers |= {"/code": (200, CODE), "/token": [(200, {"error": "authorization_pending"}), (200, TOKEN)]}
     code, out, err = auth("coded")
@@ -480,6 +482,7 @@ def test_a_code_is_shown_and_the_login_that_comes_of_it_is_stored_and_tried(know
     assert outside_credentials(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_login_by_code_that_sees_no_usage_is_stored_and_the_reason_is_told(known, auth, server):
     server.answers |= {"/code": (200, CODE), "/token": (200, TOKEN), "/usage": (403, {})}
     code, out, err = auth("coded")
@@ -531,6 +534,7 @@ def enterprise(respx_mock, token=(200, TOKEN)):
     return respx_mock.get(f"{api}/copilot_internal/user").respond(json=user)
 
 
+@pytest.mark.slow
 def test_copilot_logs_in_at_an_enterprise_and_is_asked_there_from_then_on(auth, respx_mock):
     usage = enterprise(respx_mock)
     code, out, _ = auth("copilot", "--host", "acme.GHE.com")
@@ -565,6 +569,7 @@ def test_an_enterprise_login_that_cannot_be_stored_leaves_the_address_as_it_was(
     assert config.get("providers.copilot.base_url") == before
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_waiting_leaves_nothing(server, config_dir, tmp_path):
     config.set_value("providers.copilot.base_url", server.url)
     server.answers |= {

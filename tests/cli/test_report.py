@@ -297,6 +297,7 @@ def test_no_line_of_activity_is_wider_than_the_terminal(names, count, columns):
     assert all(width(line) <= columns and line.isprintable() for line in text.split("\n"))
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.lists(TEXT, min_size=5, max_size=5), st.integers(1, 200), st.sampled_from([BLOCKS, ASCII]))
 def test_no_line_of_insights_is_wider_than_the_terminal_and_no_name_gives_it_orders(names, columns, cells):

@@ -139,6 +139,7 @@ def test_a_segment_that_may_not_be_shown_is_not(bash, cache, tmp_path, head):
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.slow
 def test_a_segment_expires_under_a_running_shell(bash, cache):
     cache.store("bash", TEXT, valid_s=2)
     end = int(time.time()) + 2

@@ -122,6 +122,7 @@ def test_what_is_being_typed_survives_the_redraw(fish, cache, fake):
     assert shell.cursor() == (0, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["sleep 1; echo status $status", "read x; echo status $status"])
 def test_a_renderer_that_ends_under_a_command_does_not_disturb_it(fish, cache, fake, command):
     fake.will_store(cache.segment(TEXT))
@@ -200,6 +201,7 @@ def test_a_segment_that_may_not_be_shown_is_not(fish, cache, tmp_path, head):
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.slow
 def test_a_segment_expires_under_a_running_shell(fish, cache):
     cache.store("fish", TEXT, valid_s=2)
     end = int(time.time()) + 2

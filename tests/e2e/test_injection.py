@@ -268,6 +268,7 @@ def test_tmux_shows_the_names_and_runs_none(tmux, expected, tmp_path):
     assert "".join(cell.data for cell in red) == escape.clean(PAYLOADS[0] + PAYLOADS[1], 60)  # our note
 
 
+@pytest.mark.slow
 def test_tmux_runs_nothing_even_where_the_text_is_the_option_itself(tmux, hostile, tmp_path):
     terminal, server = tmux("set -g status-right ''")
     terminal.settle()

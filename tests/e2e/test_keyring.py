@@ -89,6 +89,7 @@ def test_what_another_program_keeps_is_read_by_the_systems_tool(keyring):
     assert keystore.of_another("gemini", "somebody", os.environ) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["read", "write", "delete"])
 def test_e9_a_locked_collection_is_told_without_a_prompt(action, keyring, lock_keyring, silent):
     keystore.write("claude", "oauth", DOCUMENT, backend="secret-service")

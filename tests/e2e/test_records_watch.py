@@ -119,6 +119,7 @@ def test_the_line_itself_starts_the_refresher_that_reads_the_logs(tree, cache_di
     assert vibeusage("line", "plain").stdout == b"today $0.45\n"
 
 
+@pytest.mark.slow
 def test_the_line_starts_it_again_when_the_logs_are_due(tree, cache_dir, vibeusage):
     vibeusage("refresh", "--if-due")
     grow(tree, "2")

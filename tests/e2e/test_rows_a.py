@@ -208,6 +208,7 @@ def test_a4_a_fifo_in_place_of_a_file_holds_nobody_up(place, arrange, cache_dir,
     assert (done.returncode, done.stderr, done.stdout.count(b"\n")) == (0, b"", 1)
 
 
+@pytest.mark.slow
 def test_a4_a_slow_open_ends_at_the_deadline(arrange, cache_dir, require):
     """The traced call is held back for ten seconds; by the log the thread with the deadline left after three."""
     args, _ = arrange("line.tsv", refresh_due_at=9_999_999_999)
@@ -529,6 +530,7 @@ def test_a8_many_lines_ask_the_vendor_once(status, count, cache_dir, config_dir,
             assert len(server.requests) == 1
 
 
+@pytest.mark.slow
 def test_a8_no_second_request_while_one_runs(cache_dir, config_dir):
     with faults.vendor() as server:
         server.delay_s = 2.0

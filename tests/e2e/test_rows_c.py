@@ -116,6 +116,7 @@ def test_c12_a_window_without_a_reset_ends_with_its_length():
     assert [("42%" in text, "reset" in text) for text in texts] == [(True, False), (False, True), (False, True)]
 
 
+@pytest.mark.slow
 def test_c12_the_real_program_says_so_too(line_tsv, vibeusage):
     line_tsv(period(resets_in=2, used=42))
     assert b"42%" in vibeusage("line", "tmux").stdout

@@ -400,6 +400,7 @@ def test_e1_an_unexpected_error_shows_no_secret(forced, machine, world):
     assert machine.seen() == {}
 
 
+@pytest.mark.slow
 def test_e1_a_mistaken_address_in_the_settings_is_told_without_its_password(machine, config_dir, secret):
     address = f"https://me:{secret('address')}@proxy.example/"
     (config_dir / "config.toml").write_text(f'[providers.claude]\nbase_url = "{address}"\n')
@@ -713,6 +714,7 @@ def test_e12_what_is_deleted_is_gone_with_all_that_came_of_it(config_dir, tmp_pa
     assert (done.returncode, left()) == (0, {})
 
 
+@pytest.mark.slow
 def test_e13_no_file_of_the_cache_holds_a_plain_hash_of_a_secret(home, cache_dir, world, vibeusage):
     tokens = homes.five_logins(home)
     homes.five_answers(world)

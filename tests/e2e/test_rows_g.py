@@ -204,6 +204,7 @@ def filled(projects, path, run) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_g2_a_writer_beside_us_is_waited_for_and_then_told(filled):
     before = everything(filled)
     other = sqlite3.connect(filled, isolation_level=None)

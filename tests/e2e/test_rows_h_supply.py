@@ -3,6 +3,7 @@
 import ast
 import base64
 import csv
+import functools
 import hashlib
 import json
 import re
@@ -124,7 +125,12 @@ CODE_FROM_BYTES = {"pickle", "marshal", "runpy", "shelve", "zipimport", "code", 
 OTHER_WAYS_OUT = {"urllib.request", "http.client", "ftplib", "smtplib", "xmlrpc", "requests", "pip", "ensurepip"}
 # these take one of a few names that stand beside them; a plugin's is that of the package that was approved
 OTHER_IMPORTS = {"keystore.py": "BACKENDS[backend]", "plugins/worker.py": "start.module"}
-TREES = {str(path.relative_to(SRC)): ast.parse(path.read_text()) for path in sorted(SRC.rglob("*.py"))}
+
+
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    return {str(path.relative_to(SRC)): ast.parse(path.read_text()) for path in sorted(SRC.rglob("*.py"))}
+
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
@@ -150,10 +156,10 @@ def imports(tree: ast.AST) -> set[str]:
 
 @pytest.mark.slow
 def test_h9_no_text_is_run_as_code_but_an_approved_plugins():
-    found = {(name, called) for name, tree in TREES.items() for called, _ in calls(tree) if called in RUNS_TEXT}
+    found = {(name, called) for name, tree in trees().items() for called, _ in calls(tree) if called in RUNS_TEXT}
     assert found <= OF_PLUGINS
     forbidden = CODE_FROM_BYTES | OTHER_WAYS_OUT
-    assert {(name, one) for name, tree in TREES.items() for one in imports(tree) & forbidden} == set()
+    assert {(name, one) for name, tree in trees().items() for one in imports(tree) & forbidden} == set()
 
 
 def imports_by_name(tree: ast.AST) -> Iterator[str]:
@@ -176,7 +182,7 @@ def is_literal(node: ast.AST) -> bool:
 
 @pytest.mark.slow
 def test_h9_modules_are_imported_by_names_that_stand_here():
-    found = {(name, told) for name, tree in TREES.items() for told in imports_by_name(tree)}
+    found = {(name, told) for name, tree in trees().items() for told in imports_by_name(tree)}
     assert found <= {*OTHER_IMPORTS.items()}
 
 

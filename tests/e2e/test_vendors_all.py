@@ -200,6 +200,7 @@ def test_one_that_hangs_crashes_floods_or_leads_away_harms_no_other(home, world,
     assert run.peak_mib < MEMORY_MIB
 
 
+@pytest.mark.slow
 def test_a_round_takes_as_long_as_its_slowest_answer(home, world, environ):
     homes.five_logins(home)
     slowest_s = 1.0

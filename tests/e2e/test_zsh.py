@@ -120,6 +120,7 @@ def test_a_renderer_that_stores_nothing_is_not_started_over_and_over(zsh, cache,
     assert len(fake.log("start")) == 1
 
 
+@pytest.mark.slow
 def test_what_was_stored_under_a_long_command_and_has_expired_is_rendered_again(zsh, cache, fake):
     fake.will_store(cache.segment("first\n", valid_s=1))
     (cache.folder / "generation").write_text("g1\n")
@@ -145,6 +146,7 @@ def test_a_due_refresh_shows_the_text_and_is_handed_over_once_a_minute(zsh, cach
     assert len(fake.wait("end", 2)) == 2
 
 
+@pytest.mark.slow
 def test_a_due_time_that_was_put_off_meanwhile_starts_no_renderer(zsh, cache, fake):
     cache.store("zsh", TEXT, due_s=2)
     due_at = int(time.time()) + 2
@@ -180,6 +182,7 @@ def test_a_segment_that_may_not_be_shown_is_not(zsh, cache, tmp_path, head):
     assert not (tmp_path / "canary").exists()
 
 
+@pytest.mark.slow
 def test_a_segment_expires_under_a_running_shell(zsh, cache):
     cache.store("zsh", TEXT, valid_s=2)
     end = int(time.time()) + 2

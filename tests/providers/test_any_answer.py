@@ -222,6 +222,7 @@ def test_d9_there_is_a_recorded_answer_for_every_parser():
     assert [pattern for pattern in PARSERS if not list(FIXTURES.glob(f"{pattern}.json"))] == []
 
 
+@pytest.mark.slow
 @quickly
 @given(st.sampled_from(CASES), st.data())
 def test_d9_fields_that_nobody_knows_change_nothing(case, data):

@@ -246,6 +246,7 @@ def _summed(rows) -> dict[tuple, list[int]]:
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     batches=st.lists(st.lists(_made, max_size=12), max_size=3),

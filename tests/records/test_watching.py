@@ -289,6 +289,7 @@ def test_reading_is_no_change_that_leads_to_more_reading(home, tmp_path, config_
     assert following(2, watch=watch).added() == [1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [
