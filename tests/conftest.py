@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from quick import FIRST_ONLY
+from quick import FIRST_ONLY, ROW
 from real import unavailable
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -23,9 +23,12 @@ def pytest_collection_modifyitems(items):
     seen = set()
     for item in items:
         name = getattr(item, "originalname", item.name)
-        if name in FIRST_ONLY and (item.path, name) in seen:
+        row = ROW.match(name) if "test_rows" in item.path.name else None
+        kept = (item.path, row[0] if row else name)
+        if (row or name in FIRST_ONLY) and kept in seen:
             item.add_marker("slow")
-        seen.add((item.path, name))
+        if not item.get_closest_marker("slow"):
+            seen.add(kept)
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,12 @@
 """Costlier tests of many cases: the first case of each is quick, the others carry the mark `slow`.
 
-A case is told by its test's name and its file, so that tests of one name in several shells keep one each.
+A case is told by its test's name and its file, so that tests of one name in several shells keep one each. Of the
+tests of a row of the reliability list the first is quick.
 """
 
+import re
+
+ROW = re.compile(r"test_[a-h]\d+_")
 FIRST_ONLY = {
     "test_a10_a_closed_or_full_stdout_gives_no_traceback",
     "test_a11_runs_no_code_from_the_current_folder",
