@@ -116,9 +116,9 @@ def test_two_due_refreshes_without_a_login_leave_the_segments_valid(home, cache_
     cache.compile_line()
     (cache_dir / f"attempt-{int(time.time()) // 60}").touch()  # the line starts none of its own
     (cache_dir / f"attempt-{int(time.time()) // 60 + 1}").touch()
-    assert vibeusage("line", "json").returncode == 0
+    assert vibeusage("line", "waybar").returncode == 0
     head, token = (cache_dir / "line.tsv").read_text().split(), (cache_dir / "generation").read_bytes()
-    text, due_at, until = cachefiles.stored(str(cache_dir), "json", time.time()) or (b"", 0, 0)
+    text, due_at, until = cachefiles.stored(str(cache_dir), "waybar", time.time()) or (b"", 0, 0)
     assert (int(head[3]), due_at) == (NOW - 100, NOW - 100)
 
     assert cli.main(["refresh", "--if-due", "--quiet"]) == 0
@@ -126,7 +126,7 @@ def test_two_due_refreshes_without_a_login_leave_the_segments_valid(home, cache_
     assert int(after[3]) >= NOW + 300
     assert int(after[4]) >= NOW
     assert (cache_dir / "generation").read_bytes() == token
-    assert cachefiles.stored(str(cache_dir), "json", time.time()) == (text, int(after[3]), until)
+    assert cachefiles.stored(str(cache_dir), "waybar", time.time()) == (text, int(after[3]), until)
 
 
 def _asked(known: gate.Gate, at: int) -> gate.Gate:
