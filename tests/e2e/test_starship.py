@@ -36,7 +36,7 @@ def shell(require, tmp_path):
         (folder / "fish").mkdir(parents=True)
         config = folder / "starship.toml"
         config.write_text(MODULE.replace("COMMAND", command))
-        init = f"starship init {name} | source" if name == "fish" else f'eval "$("{program}" init {name})"'
+        init = f"'{program}' init {name} | source" if name == "fish" else f'eval "$("{program}" init {name})"'
         words = [require(name), *STARTS[name]]
         if name == "zsh":
             (folder / ".zshrc").write_text(f"PROMPT_EOL_MARK=\n{init}\n")
