@@ -44,8 +44,7 @@ def chosen(wanted: Sequence[str], settings: Config, around: Surroundings) -> lis
 def enabled(settings: Config, environ: Mapping[str, str]) -> list[str]:
     """The ids of the providers (or accounts) that are on, in order."""
     known = in_force(settings, environ).enabled_providers or providers.ids()
-    places = {name: place for place, name in enumerate(settings.provider_order or ())}
-    ordered = sorted(known, key=lambda name: places.get(name, len(places)))
+    ordered = shown.some_first(known, settings)
     return [name for name in ordered if settings.providers.get(name, ProviderOptions()).enabled]
 
 

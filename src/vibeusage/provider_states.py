@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from vibeusage import accounts, cache, credentials, found, gate, pace, providers
+from vibeusage import accounts, cache, credentials, found, gate, pace, providers, shown
 from vibeusage.config import Config
 from vibeusage.context import Context
 from vibeusage.errors import NotConfigured, RateLimited, StorageError
@@ -60,15 +60,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def gathered(settings: Config, around: accounts.Surroundings, *, only: str | None = None) -> list[Row]:
     """Every account in the order in which it is shown, then tools that have records only; `only` one account."""
     wanted = [only.partition("@")[0]] if only else providers.ids()
-    contexts = [ctx for name in _ordered(wanted, settings) for ctx in _accounts(name, settings, around)]
+    contexts = [ctx for name in shown.some_first(wanted, settings) for ctx in _accounts(name, settings, around)]
     gates, counts, logs = gate.load(), _counts(), _logs(settings)
     rows = [_row(ctx, gates.get(ctx.id), counts, logs, settings) for ctx in contexts if only in (None, ctx.id)]
     return rows if only else [*rows, *_records_only(counts, logs)]
-
-
-def _ordered(names: list[str] | tuple[str, ...], settings: Config) -> list[str]:
-    places = {name: place for place, name in enumerate(settings.provider_order or ())}
-    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
 
 
 def _accounts(provider_id: str, settings: Config, around: accounts.Surroundings) -> list[Context]:

@@ -1,6 +1,6 @@
 """Which accounts are shown, under which name and in which order: what the settings say about it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from vibeusage import observe
@@ -31,6 +31,12 @@ def is_shown(account: str, settings: Config) -> bool:
 def order(settings: Config) -> list[str]:
     """The names that the settings put in an order; those that are not there come behind."""
     return list(dict.fromkeys([*(settings.provider_order or ()), *(settings.enabled_providers or ())]))
+
+
+def some_first(names: Iterable[str], settings: Config) -> list[str]:
+    """Those that `provider_order` names in front, in its order, the rest as they come."""
+    places = {name: place for place, name in enumerate(settings.provider_order or ())}
+    return sorted(names, key=lambda name: places.get(name, len(places)))
 
 
 def in_order(accounts: Mapping[str, _Known], settings: Config) -> dict[str, _Known]:

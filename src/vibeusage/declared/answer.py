@@ -226,14 +226,10 @@ def _reset(rule: Period | Overage, part: Part, now: datetime) -> datetime | None
     return found if found and found > now else None
 
 
-def next_month(now: datetime) -> datetime:
-    return (now.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-
-
 def next_start(when: str, now: datetime) -> datetime | None:
     """The next midnight or first of a month, UTC, or the next midnight of a zone, where the system knows zones."""
     if when == "utc-month":
-        return next_month(now)
+        return fields.month_end(now)
     try:
         zone = zoneinfo.ZoneInfo(when.removeprefix("day:")) if when != "utc-day" else UTC
     except zoneinfo.ZoneInfoNotFoundError:  # the system has no data of zones

@@ -20,6 +20,7 @@ from vibeusage.declared.form import VARIABLE, Declaration, Guard, Request
 from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured, ShapeError, StrategyError
 from vibeusage.kinds import url_problem
 from vibeusage.models import Usage
+from vibeusage.providers import fields
 
 BODY_LIMIT = 1 << 20
 SAFE = r"[A-Za-z0-9._:@-]{1,200}"  # a value of an answer that goes into an address
@@ -162,7 +163,7 @@ def time_text(name: str, form: str, now: datetime) -> str:
         "now": now.astimezone(UTC),
         "day_start": day,
         "month_start": day.replace(day=1),
-        "month_end": answer.next_month(now),
+        "month_end": fields.month_end(now),
         "days_ago_30": day - timedelta(days=30),
     }[name]
     seconds = int(instant.timestamp())
