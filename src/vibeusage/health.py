@@ -7,7 +7,6 @@ A parse function raises msgspec.DecodeError for an answer that it does not under
 to `fetch_all`, for which it is the instant of the answer; a status without one is no answer.
 """
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -177,7 +176,9 @@ async def fetch_all(
     found = {name: status for name in pages if (status := _kept(name, now - timedelta(seconds=reuse_s), now))}
     missing = [name for name in pages if name not in found]
     if missing:
-        from vibeusage import http  # httpx costs a tenth of a second, and most who load a provider ask no page
+        import asyncio  # a fortieth of a second, and httpx a tenth: most who load a provider ask no page
+
+        from vibeusage import http
 
         slots, verify = asyncio.Semaphore(max_concurrent), http.tls()
 
@@ -192,6 +193,8 @@ async def fetch_all(
 async def _ask(
     name: str, page: StatusPage, verify: "ssl.SSLContext", timeout_s: float, now: datetime
 ) -> ProviderStatus:
+    import asyncio
+
     host = urlsplit(page.url).hostname or ""
     try:
         async with asyncio.timeout(timeout_s):

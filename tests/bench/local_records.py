@@ -18,7 +18,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -155,9 +155,9 @@ def verdict(met: bool) -> str:
 
 
 def made_up(count: int) -> Iterator[Call]:
-    """Calls of three years in the order of time, with sessions that overlap, each at one folder and model."""
+    """Calls of the last three years in the order of time, with sessions that overlap, each at one folder and model."""
     rng, step = random.Random(1), YEARS * 365 * 86_400_000 // count
-    now = int(datetime(2023, 10, 1, tzinfo=UTC).timestamp() * 1000)
+    now = int((datetime.now(UTC) - timedelta(days=365 * YEARS)).timestamp() * 1000)
     sessions: list[tuple[str, str, str, str]] = []
     for number in range(count):
         if number % OF_SESSION == 0:

@@ -167,7 +167,7 @@ def is_whole(path: Path) -> bool:
         database.close()
 
 
-SUMS = ("rollup", "rollup_models", "rollup_days")
+SUMS = tuple(schema.UNITS)
 
 
 @pytest.mark.parametrize("instants", [10, pytest.param(200, marks=pytest.mark.slow)])

@@ -17,12 +17,13 @@ from postgres_server import running
 from vibeusage.errors import StorageError
 from vibeusage.records import postgres, postgres_schema, push, rollup, server, store
 from vibeusage.records.readers.spec import Call
+from vibeusage.records.schema import UNITS
 from vibeusage.records.stored import Stored
 
 pytestmark = pytest.mark.slow
 START, DAY, QUARTER = 1_760_000_400_000, 86_400_000, 900_000
 MANY = 60_000
-TABLES = ("usage_records", "rollup", "rollup_models", "rollup_days", "rollup_model_days", "rollup_model_hours")
+TABLES = ("usage_records", *UNITS)
 
 
 def call(uuid: str, ts: int = START, **fields: Any) -> Call:

@@ -23,8 +23,8 @@ GROUPS = tuple(name for name in reports.GROUPS if name != "sessions")
 KINDS = (*days.PERIODS, "sessions", "blocks", *GROUPS, "heatmap", activity.KIND, insights.KIND)
 PAGE = "html"  # printed nowhere: it has no table, no JSON and no CSV of its own
 NEW_STATUS = timedelta(hours=1)  # an older word of a status page advises nobody
-LIMITS = {"sessions": 5_000, "blocks": 1_000}  # where none is asked for: more take seconds
-_LIMIT_HELP = "at most N rows: the newest, or the dearest (default: all, but 5000 sessions, 1000 blocks, 5 in insights)"
+LIMITS = {"sessions": 1_000, "blocks": 500}  # where none is asked for: more take seconds
+_LIMIT_HELP = "at most N rows: the newest, or the dearest (default: all, but 1000 sessions, 500 blocks, 5 in insights)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

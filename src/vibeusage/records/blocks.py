@@ -256,7 +256,8 @@ class Blocks:
 
     def _begun(self, first: int, last: int, before: Block | None) -> Block:
         start = first // STARTS_AT[self.provider] * STARTS_AT[self.provider]
-        end, until = start + LENGTH_MS, start + LENGTH_MS + 1
+        end = start + LENGTH_MS
+        until = max(end, last + 1)  # a call may come with the last millisecond; whole quarters are faster
         if self.live:
             end, until = min(end, self.live.start_ms), min(until, self.live.start_ms)
         quarter = first // QUARTER_MS * QUARTER_MS  # whole where no call of the block before is in it: that is faster

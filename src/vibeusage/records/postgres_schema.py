@@ -11,7 +11,7 @@ from psycopg import errors
 
 from vibeusage.errors import StorageError
 from vibeusage.records.postgres import SCHEMA, Connection
-from vibeusage.records.schema import PLACED, PRICED, SUMS
+from vibeusage.records.schema import PLACED, PLACES, PRICED, SUMMED_AGAIN, SUMS
 
 LOCK, PROVIDERS = 0x76696275, 0x76696276  # the first of two numbers: of the tables, and of calls of a provider
 TEXT = 'text COLLATE "C"'  # the order of SQLite
@@ -69,7 +69,12 @@ _FIRST = (
     *_rollup("rollup_model_days", "day", PRICED),
     *_rollup("rollup_model_hours", "hour", PRICED),
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_PLACES = (
+    *_rollup("rollup_places", "stretch", (*PRICED, *PLACES)),
+    f"""INSERT INTO rollup_places SELECT day / 32, {", ".join((*PRICED, *PLACES))}, {SUMMED_AGAIN} FROM rollup_days
+        GROUP BY day / 32, {", ".join((*PRICED, *PLACES))}""",  # noqa: S608
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _PLACES)
 
 
 def identity(connection: Connection) -> tuple[int, str]:

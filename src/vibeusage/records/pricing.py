@@ -25,7 +25,7 @@ WAYS = frozenset({"fast", "batch", "flex", "priority", "us"})
 State = Literal["recorded", "calculated", "partial", "unknown"]
 
 
-class Cost(msgspec.Struct, frozen=True):
+class Cost(msgspec.Struct, frozen=True, gc=False):
     """`amount` in picodollars, None when nothing of it is known; "partial": at least one call has no price."""
 
     amount: int | None

@@ -6,16 +6,9 @@ from collections.abc import Generator
 
 from vibeusage.records import quotas, rollup
 from vibeusage.records.readers.spec import FACTS
-from vibeusage.records.schema import DAY_QUARTERS, HOUR_QUARTERS, QUARTER_MS
+from vibeusage.records.schema import DAY_QUARTERS, QUARTER_MS, UNITS
 
 FREE_SHARE = 0.1  # of the pages: less is not worth writing the file anew
-_UNITS = {
-    "rollup": ("quarter", 1),
-    "rollup_models": ("quarter", 1),
-    "rollup_model_hours": ("hour", HOUR_QUARTERS),
-    "rollup_days": ("day", DAY_QUARTERS),
-    "rollup_model_days": ("day", DAY_QUARTERS),
-}
 KINDS = ("estimate", "subagent", FACTS)
 NAMED = (
     *("session_id", "message_type", "model", "model_provider", "folder", "git_branch"),
@@ -84,7 +77,7 @@ def _calls(database: sqlite3.Connection, limit: int) -> int:
     sql = "SELECT DISTINCT provider FROM usage_records WHERE timestamp < ?"
     providers = [provider for (provider,) in database.execute(sql, (before,))]
     gone = database.execute("DELETE FROM usage_records WHERE timestamp < ?", (before,)).rowcount
-    for table, (name, quarters) in _UNITS.items():
+    for table, (name, quarters) in UNITS.items():
         database.execute(f"DELETE FROM {table} WHERE {name} < ?", (limit // quarters,))  # noqa: S608
     for provider in providers:
         of_the_day = set(range(limit // DAY_QUARTERS * DAY_QUARTERS, limit + 1))

@@ -152,7 +152,8 @@ class Entry(msgspec.Struct):
 
     def total(self) -> Tally:
         if self.whole is None:
-            self.whole = merged(self.parts.values())
+            parts = [*self.parts.values()]
+            self.whole = parts[0] if len(parts) == 1 else merged(parts)
         return self.whole
 
 

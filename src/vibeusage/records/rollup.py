@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from vibeusage.records.schema import DAY_QUARTERS, HOUR_QUARTERS, PLACED, PRICED, QUARTER_MS, SUMMED_AGAIN, SUMS
+from vibeusage.records.schema import DAY_QUARTERS, PLACED, PLACES, PRICED, QUARTER_MS, SUMMED_AGAIN, SUMS, UNITS
 
 NAMES_KEPT = 20_000
 END = 1 << 62
@@ -33,7 +33,7 @@ ONLY = {"session": "session_id", "model": "model", "folder": "folder"}  # of wha
 Only = Mapping[str, Collection[int]]  # keys of ONLY -> ids of names
 _SUMMED_TWICE = ", ".join((*SUMS, "first_ms", "last_ms"))
 _READ = ", ".join([*(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])
-_WHERE = ", ".join((*PRICED, *PLACED))
+_WHERE, _PLACE = ", ".join((*PRICED, *PLACED)), ", ".join((*PRICED, *PLACES))
 REBUILD = (
     "DELETE FROM rollup WHERE provider = :provider AND quarter IN (SELECT quarter FROM touched)",
     f"""INSERT INTO rollup SELECT {_KEYS}, {_SUMMED} FROM touched CROSS JOIN usage_records
@@ -51,6 +51,10 @@ REBUILD = (
     f"""INSERT INTO rollup_model_days SELECT day, {", ".join(PRICED)}, {SUMMED_AGAIN}
         FROM (SELECT DISTINCT quarter / 96 AS day FROM touched) AS days CROSS JOIN rollup_days USING (day)
         WHERE provider = :provider GROUP BY day, {", ".join(PRICED)}""",  # noqa: S608
+    "DELETE FROM rollup_places WHERE provider = :provider AND stretch IN (SELECT quarter / 3072 FROM touched)",
+    f"""INSERT INTO rollup_places SELECT stretch, {_PLACE}, {SUMMED_AGAIN}
+        FROM (SELECT DISTINCT quarter / 3072 AS stretch FROM touched) AS stretches CROSS JOIN rollup_days
+        ON day >= stretch * 32 AND day < (stretch + 1) * 32 AND provider = :provider GROUP BY stretch, {_PLACE}""",  # noqa: S608
     "DELETE FROM rollup_model_hours WHERE provider = :provider AND hour IN (SELECT quarter / 4 FROM touched)",
     f"""INSERT INTO rollup_model_hours SELECT hour, {", ".join(PRICED)}, {SUMMED_AGAIN}
         FROM (SELECT DISTINCT quarter / 4 AS hour FROM touched) AS hours CROSS JOIN rollup_models
@@ -65,15 +69,16 @@ class Unit(NamedTuple):
     quarters: int
 
 
-_PLACED_UNITS = (Unit("rollup_days", "day", DAY_QUARTERS), Unit("rollup", "quarter", 1))
-_MODEL_UNITS = (
-    Unit("rollup_model_days", "day", DAY_QUARTERS),
-    Unit("rollup_model_hours", "hour", HOUR_QUARTERS),
-    Unit("rollup_models", "quarter", 1),
-)
+def _units(*tables: str) -> tuple[Unit, ...]:
+    return tuple(Unit(table, *UNITS[table]) for table in tables)
 
 
-class RollupRow(msgspec.Struct, frozen=True):
+_PLACED_UNITS = _units("rollup_days", "rollup")
+_PLACE_UNITS = _units("rollup_places", "rollup_days", "rollup")
+_MODEL_UNITS = _units("rollup_model_days", "rollup_model_hours", "rollup_models")
+
+
+class RollupRow(msgspec.Struct, frozen=True, gc=False):
     """Calls of one price and one quarter hour (or longer span) together; what was not asked for is "" or False.
 
     `logged_cost` is the sum of what the log states, in picodollars, for `logged_calls`: all of the row's or none.
@@ -123,7 +128,9 @@ class Query(NamedTuple):
         return [column for name in BY if name in self.by for column in _BY_COLUMNS[name]]
 
     def units(self) -> tuple[Unit, ...]:
-        return _PLACED_UNITS if self.by or {*self.only} - {"model"} else _MODEL_UNITS
+        if "session" in {*self.by, *self.only}:
+            return _PLACED_UNITS
+        return _PLACE_UNITS if self.by or "folder" in self.only else _MODEL_UNITS
 
 
 def rebuild(
@@ -141,12 +148,33 @@ NAMED = (3, 4, 5, 7, 9, 10, 11)  # which columns of a row of `statement` are ids
 
 
 def row_of(row: tuple, names: Mapping[int, str]) -> RollupRow:
-    span, provider, is_logged, model, served_by, speed, prompt_class, session, is_side, *rest = row
-    folder, branch, machine, calls, lower, estimates, *counts, cost, first, last = rest
-    return RollupRow(
-        *(span * QUARTER_MS, provider, names[model], names[served_by], names[speed], prompt_class),
-        *(names[session], is_side != 0, names[folder], names[branch], names[machine]),
-        *(calls, lower, estimates, *counts, cost, calls if is_logged else 0, first, last),
+    span, provider, is_logged, model, route, speed, prompt_class, session, is_side, folder, branch, machine = row[:12]
+    calls, lower, estimates, input, output, write_5m, write_1h, read, searches, cost, first, last = row[12:]
+    return RollupRow(  # by place: by name, or out of tuples, it takes twice as long
+        span * QUARTER_MS,
+        provider,
+        names[model],
+        names[route],
+        names[speed],
+        prompt_class,
+        names[session],
+        is_side != 0,
+        names[folder],
+        names[branch],
+        names[machine],
+        calls,
+        lower,
+        estimates,
+        input,
+        output,
+        write_5m,
+        write_1h,
+        read,
+        searches,
+        cost,
+        calls if is_logged else 0,
+        first,
+        last,
     )
 
 
@@ -155,8 +183,8 @@ def newest(
 ) -> tuple[list[tuple[str, str, int]], int]:
     """(provider, name, id of it) of the sessions with the last calls within `limits`, and how many there are in all."""
     rows, values = _chosen("provider, session_id", limits, _PLACED_UNITS, providers, only)
-    sql = f"SELECT COUNT(*) FROM (SELECT DISTINCT * FROM ({rows}) AS these) AS those"  # noqa: S608
-    count = database.execute(sql, values).fetchone()[0]
+    sql = f"SELECT COUNT(DISTINCT session_id) FROM ({rows}) AS these GROUP BY provider"  # noqa: S608
+    count = sum(number for (number,) in database.execute(sql, values))
     wanted, length = min(limit, count), RECENT if limit < count else limits[1] - limits[0]
     while True:  # backwards: to sort all sessions takes four times as long
         recent = max(limits[0], limits[1] - length), limits[1]

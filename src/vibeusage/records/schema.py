@@ -3,7 +3,8 @@
 Instants are epoch milliseconds, money is picodollars (1e-12 USD). Texts that repeat stand once in `names`, and
 the columns that hold such a text hold its id. `rollup` sums the calls of each quarter of an hour by everything a
 report can ask for, `rollup_models` by what a price needs only; `rollup_days` and `rollup_model_days` are the same by
-days of UTC, `rollup_model_hours` by hours: what is left of the days of other zones.
+days of UTC, `rollup_model_hours` by hours: what is left of the days of other zones. `rollup_places` has stretches of
+32 days without their sessions: most of what projects, branches and machines are summed of.
 
 The quotas' history is compact, see `quotas`: instants of epoch seconds (0 = unknown), hundredths of a percent.
 
@@ -18,16 +19,25 @@ from bisect import bisect_left
 from vibeusage.errors import StorageError
 
 QUARTER_MS = 900_000
-HOUR_QUARTERS, DAY_QUARTERS = 4, 96
+HOUR_QUARTERS, DAY_QUARTERS, STRETCH_QUARTERS = 4, 96, 32 * 96
 THRESHOLDS = (100_000, 128_000, 200_000, 256_000, 272_000, 512_000)  # prompt sizes at which some price changes
 
 PRICED = ("provider", "model", "model_provider", "speed", "prompt_class", "is_logged")
-PLACED = ("session_id", "is_side", "folder", "git_branch", "machine_name")
+PLACES = ("folder", "git_branch", "machine_name")
+PLACED = ("session_id", "is_side", *PLACES)
 SUMS = (
     *("calls", "lower_bounds", "estimates", "input_tokens", "output_tokens", "write_5m", "write_1h"),
     *("cache_read_tokens", "web_searches", "logged_cost"),
 )
 SUMMED_AGAIN = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])  # of sums
+UNITS = {  # of the tables of sums: the column, and how many quarters
+    "rollup": ("quarter", 1),
+    "rollup_models": ("quarter", 1),
+    "rollup_model_hours": ("hour", HOUR_QUARTERS),
+    "rollup_days": ("day", DAY_QUARTERS),
+    "rollup_model_days": ("day", DAY_QUARTERS),
+    "rollup_places": ("stretch", STRETCH_QUARTERS),
+}
 
 
 def prompt_class(tokens: int) -> int:
@@ -177,7 +187,14 @@ _QUOTAS = (
         PRIMARY KEY (window_id, at)
     ) WITHOUT ROWID""",
 )
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _MODEL_DAYS, _MODEL_HOURS, _NOTED_PRICES, _SENT, _SHARED, _QUOTAS)
+_PLACES = (
+    _rollup("rollup_places", "stretch", (*PRICED, *PLACES)),
+    f"""INSERT INTO rollup_places SELECT day / 32, {", ".join((*PRICED, *PLACES))}, {SUMMED_AGAIN} FROM rollup_days
+        GROUP BY day / 32, {", ".join((*PRICED, *PLACES))}""",  # noqa: S608
+)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    *(_FIRST, _MODEL_DAYS, _MODEL_HOURS, _NOTED_PRICES, _SENT, _SHARED, _QUOTAS, _PLACES),
+)
 
 
 def version(database: sqlite3.Connection) -> int:

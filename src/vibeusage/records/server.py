@@ -17,11 +17,11 @@ from vibeusage.records.call_rows import Record
 from vibeusage.records.postgres import Connection, translated
 from vibeusage.records.readers.spec import FACTS, Call
 from vibeusage.records.rollup import Only, Query, RollupRow
-from vibeusage.records.schema import QUARTER_MS
+from vibeusage.records.schema import QUARTER_MS, UNITS
 from vibeusage.records.stored import Counts, Span, Stored
 
 AT_ONCE = 5_000
-LARGE = "names, usage_records, rollup, rollup_models, rollup_days, rollup_model_days, rollup_model_hours"
+LARGE = ", ".join(("names", "usage_records", *UNITS))
 LONGEST_KEY = 1_000  # bytes; an index takes no more than 2700
 KINDS = {"estimate": "estimate", "subagent": "subagent", "facts": FACTS}  # what sums need the ids of
 _SPANS = "unnest(?::bigint[], ?::bigint[], ?::bigint[]) AS part (span, since, until)"
@@ -112,7 +112,8 @@ class Server(Stored):
 
     def counts(self) -> dict[str, Counts]:
         """Of files nothing is known here."""
-        sql = "SELECT provider, SUM(calls)::bigint, MIN(first_ms), MAX(last_ms) FROM rollup_models GROUP BY provider"
+        sql = """SELECT provider, SUM(calls)::bigint, MIN(first_ms), MAX(last_ms) FROM rollup_model_days
+            GROUP BY provider"""
         with self._told():
             calls = {name: row for name, *row in self._db.execute(sql)}
             pushed = dict(self._db.execute("SELECT name, pushed_ms FROM providers").fetchall())

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from vibeusage.records import pruning
-from vibeusage.records.schema import SUMS
+from vibeusage.records.schema import DAY_QUARTERS, SUMS, UNITS
 
 MOST = 20
 DAY_MS = 86_400_000
@@ -12,15 +12,8 @@ _OF_CALLS = """COUNT(*), SUM(1 - complete), SUM(message_type = :estimate), SUM(i
     SUM(cache_creation_tokens - cache_creation_1h), SUM(cache_creation_1h), SUM(cache_read_tokens),
     SUM(web_searches), SUM(COALESCE(logged_cost, 0)), MIN(timestamp), MAX(timestamp)"""
 _OF_SUMS = ", ".join([*(f"SUM({name})" for name in SUMS), "MIN(first_ms)", "MAX(last_ms)"])
-_DAYS = {
-    "rollup": "quarter / 96",
-    "rollup_models": "quarter / 96",
-    "rollup_model_hours": "hour / 24",
-    "rollup_days": "day",
-    "rollup_model_days": "day",
-}
 
-Sums = dict[tuple[str, int], tuple[int, ...]]  # by provider and day of UTC
+Sums = dict[tuple[str, int], tuple[int, ...]]  # by provider and day of UTC, or a longer span
 
 
 def problems(database: sqlite3.Connection) -> list[str]:
@@ -35,17 +28,34 @@ def sums(database: sqlite3.Connection) -> Iterator[str]:
     sql = f"""SELECT provider, timestamp / {DAY_MS}, {_OF_CALLS} FROM usage_records
         WHERE message_type <> :facts GROUP BY 1, 2"""  # noqa: S608
     calls = _by_day(database.execute(sql, {"estimate": estimate, "facts": facts}))
-    for table, day in _DAYS.items():
-        found = _by_day(database.execute(f"SELECT provider, {day}, {_OF_SUMS} FROM {table} GROUP BY 1, 2"))  # noqa: S608
-        wrong = sorted(key for key in calls.keys() | found.keys() if calls.get(key) != found.get(key))
+    for table, (unit, quarters) in UNITS.items():
+        days = max(1, quarters // DAY_QUARTERS)
+        span = f"{unit} * {quarters} / {days * DAY_QUARTERS}"
+        found = _by_day(database.execute(f"SELECT provider, {span}, {_OF_SUMS} FROM {table} GROUP BY 1, 2"))  # noqa: S608
+        right = _by_spans(calls, days)
+        wrong = sorted(key for key in right.keys() | found.keys() if right.get(key) != found.get(key))
         if wrong:
-            name = wrong[0][0]
-            days = f"{len(wrong):,} day{'s' * (len(wrong) != 1)}"
-            yield f"{table}: the sums of {days} are not those of the calls, of {name} first"
+            name, what = wrong[0][0], "day" if days == 1 else f"span of {days} days"
+            many = f"{len(wrong):,} {what}{'s' * (len(wrong) != 1)}"
+            yield f"{table}: the sums of {many} are not those of the calls, of {name} first"
 
 
 def _by_day(rows: sqlite3.Cursor) -> Sums:
     return {(provider, day): tuple(values) for provider, day, *values in rows}
+
+
+def _by_spans(calls: Sums, days: int) -> Sums:
+    found: dict[tuple[str, int], tuple[int, ...]] = {}
+    for (provider, day), values in calls.items():
+        key = provider, day // days
+        found[key] = _added(found[key], values) if key in found else values
+    return found
+
+
+def _added(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    *sums, first, last = one
+    *more, also_first, also_last = other
+    return (*(a + b for a, b in zip(sums, more, strict=True)), min(first, also_first), max(last, also_last))
 
 
 def _names(database: sqlite3.Connection) -> Iterator[str]:

@@ -222,7 +222,7 @@ class Store(Stored):
             return None
 
     def counts(self) -> dict[str, Counts]:
-        sql = "SELECT provider, SUM(calls), MIN(first_ms), MAX(last_ms) FROM rollup_models GROUP BY provider"
+        sql = "SELECT provider, SUM(calls), MIN(first_ms), MAX(last_ms) FROM rollup_model_days GROUP BY provider"
         with told(self.path):
             calls = {name: row for name, *row in self._db.execute(sql)}
             synced = dict(self._db.execute("SELECT name, last_sync FROM providers"))

@@ -16,11 +16,11 @@ from vibeusage.records import call_rows, rollup
 from vibeusage.records.call_rows import Record
 from vibeusage.records.readers.spec import FACTS
 from vibeusage.records.rollup import Database, Only, Query, RollupRow
-from vibeusage.records.schema import QUARTER_MS
+from vibeusage.records.schema import QUARTER_MS, STRETCH_QUARTERS
 
 LOCAL = "local"
 PASSWORD_ACCOUNT, PASSWORD_KIND = "storage", "apikey"  # of a server's password in the vault
-ANY_TIME = 1 << 60  # a span of time that all calls are in
+ANY_TIME = STRETCH_QUARTERS * QUARTER_MS << 28  # a span of time that all calls are in
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 Span = tuple[int, int]
@@ -89,7 +89,7 @@ class Stored(ABC):
         """Sums of the quarters within [since, until), told apart by `by` (of `rollup.BY`) and by spans of `grain_ms`.
 
         A `grain_ms` of a day or more is one of whole days of UTC, and many times cheaper. Rows come in the order
-        of time. `only`: these sessions (of `newest_sessions`), models or folders (of `named`) and no others.
+        of time. `only`: these sessions (of `newest_sessions` or `ids`), models or folders (of `named`) and no others.
         """
         limits, grain = rollup.within(since_ms, until_ms, QUARTER_MS), max(1, grain_ms // QUARTER_MS)
         query = Query(tuple(providers), frozenset(by), only or {})
@@ -128,11 +128,17 @@ class Stored(ABC):
             return {(provider, self._names[model]) for provider, model in rows}
 
     def named(self, kind: str) -> dict[int, str]:
-        """{id: name} of the models, folders or sessions (`rollup.ONLY`) of all calls."""
-        table = "rollup_model_days" if kind == "model" else "rollup_days"
+        """{id: name} of the models or folders of all calls."""
+        table = "rollup_model_days" if kind == "model" else "rollup_places"
         with self._told():
             ids = self._rows(f"SELECT DISTINCT {rollup.ONLY[kind]} FROM {table}", (), (0,))  # noqa: S608
             return {id: self._names[id] for (id,) in ids}
+
+    def ids(self, names: Iterable[str]) -> list[int]:
+        """Those of these names that are known, to ask for with `only`."""
+        with self._told():
+            found = [self._db.execute(self._id_of_text, (name,)).fetchone() for name in names]
+        return [row[0] for row in found if row]
 
     def edge(self, since_ms: int, until_ms: int, provider: str, *, last: bool = False) -> int | None:
         """The time of the first, or the last, call of a provider within [since, until), which should be short."""

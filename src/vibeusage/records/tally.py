@@ -132,8 +132,14 @@ class Tally(msgspec.Struct, gc=False):
         self.costs[cost.state] = self.costs.get(cost.state, 0) + (cost.amount or 0)
 
     def merge(self, other: "Tally") -> None:
-        for name in ("calls", "lower_bounds", "estimates", "input", "output", "write", "read", "searches"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.calls += other.calls
+        self.lower_bounds += other.lower_bounds
+        self.estimates += other.estimates
+        self.input += other.input
+        self.output += other.output
+        self.write += other.write
+        self.read += other.read
+        self.searches += other.searches
         self.first_ms = min(self.first_ms, other.first_ms)
         self.last_ms = max(self.last_ms, other.last_ms)
         for state, amount in other.costs.items():

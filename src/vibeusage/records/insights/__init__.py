@@ -121,8 +121,7 @@ def _sessions(reading: Reading, limit: int) -> dict[tuple[str, str], dearest.See
         key = row.provider, row.session_id
         amounts[key] = amounts.get(key, 0) + (cost.amount or 0)
     dear = {*sorted(amounts, key=lambda key: (-amounts[key], str(key)))[:limit]}
-    named = {name for _, name in dear}
-    ids = [id for id, name in reading.store.named("session").items() if name in named]
+    ids = reading.store.ids({name for _, name in dear})
     rows = reading.rows(*reading.whole(), ("session", "folder"), ids)
     mine = (one for one in rows if (one[0].provider, one[0].session_id) in dear)
     return dearest.grouped(mine, reading.pricer.prices, lambda row: (row.provider, row.session_id))
