@@ -3,13 +3,14 @@
 import json
 import os
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vibeusage import cache, cli, config, gate, health, mask, redact
+from vibeusage import cache, cli, config, episodes, gate, health, mask, redact
+from vibeusage.episodes import Alert, Known, Seen
 from vibeusage.errors import Unavailable
 from vibeusage.models import (
     FetchError,
@@ -33,6 +34,9 @@ config_dir = "{FOLDER}"
 base_url = "https://{HOST}/v1"
 [providers."copilot@{ACCOUNT}"]
 config_dir = "~/canary/copilot"
+[alerts]
+thresholds = [80]
+command = ["/srv/canary-client/notify", "{{title}}"]
 """
 SAID = f"claude@{ACCOUNT} of {MAIL} ({ORGANISATION}): {HOST} and 10.1.2.3 refused {FOLDER}/a.json and ~/canary/b"
 
@@ -56,6 +60,10 @@ def known(home, config_dir, monkeypatch):
         at = int(now.timestamp())
         sample = Sample(f"claude@{ACCOUNT}", f"Weekly of {ORGANISATION}", "", 604_800, at - 60, 42.0, 0)
         opened.note_quotas([sample], now=at, keep_from=0)
+    alert = Alert(
+        account=f"claude@{ACCOUNT}", period="Weekly", threshold=80, utilization=81.0, at=now, until=now + timedelta(1)
+    )
+    episodes.save(Known(seen={f"claude@{ACCOUNT}": {"Weekly": Seen(utilization=81.0, at=now)}}, alerts=(alert,)))
     health.write("claude", ProviderStatus(level=StatusLevel.DEGRADED, description=SAID, updated_at=now))
     return f"claude@{ACCOUNT}"
 
@@ -87,7 +95,17 @@ COMMANDS = [
     pytest.param(["history", "--csv"], id="history --csv"),
     pytest.param(["report", "insights", "--json"], id="insights --json"),
     pytest.param(["report", "insights"], id="insights"),
+    pytest.param(["cache", "show"], id="cache"),
+    pytest.param(["cache", "--json"], id="cache --json"),
+    pytest.param(["config", "show"], id="config"),
+    pytest.param(["config", "--json"], id="config --json"),
+    pytest.param(["alerts"], id="alerts"),
+    pytest.param(["alerts", "show", "--json"], id="alerts --json"),
 ]
+NAMED = ("usage --mail", "providers list", "auth --json", "status claude", "report insights", "history", "cache")
+NAMED += ("config", "config --json", "alerts", "alerts --json")
+PLACES = ("cache", "config", "config path", "config path --json", "records show", "records show --json")
+PLACES += ("db path", "db path --json", "db check", "db check --json")
 
 
 @pytest.mark.parametrize("argv", COMMANDS)
@@ -97,16 +115,27 @@ def test_redacted_output_holds_no_name_of_the_person(argv, known, capsys):
     assert [line for line in text.splitlines() if any(name in line for name in CANARIES) or "10.1.2.3" in line] == []
 
 
-@pytest.mark.parametrize(
-    "line", ["usage --mail", "providers list", "auth --json", "status claude", "report insights", "history"]
-)
+@pytest.mark.parametrize("line", NAMED)
 def test_without_it_the_names_are_there(line, known, capsys):
     assert any(name in printed(capsys, *line.split()) for name in CANARIES)
+
+
+@pytest.mark.parametrize("line", PLACES)
+def test_our_own_folders_are_told_without_their_names(line, capsys, tmp_path, monkeypatch):
+    for name in ("CACHE", "DATA", "CONFIG"):
+        own = tmp_path / "canary" / name
+        own.mkdir(parents=True, mode=0o700)
+        monkeypatch.setenv(f"VIBEUSAGE_{name}_DIR", str(own))
+    cli.main(["db", "init"])
+    capsys.readouterr()
+    assert "canary" in printed(capsys, *line.split())
+    assert "canary" not in printed(capsys, *line.split(), "--redact")
 
 
 def test_one_account_has_one_label_everywhere(known, capsys):
     texts = [printed(capsys, *argv, "--redact") for argv in (["usage", "--json"], ["providers", "list"], ["auth"])]
     texts += [printed(capsys, *argv, "--redact") for argv in (["report", "insights"], ["history"])]
+    texts += [printed(capsys, *argv, "--redact") for argv in (["cache"], ["config"], ["config", "--json"], ["alerts"])]
     labels = [set(re.findall(r"claude@(account-[0-9a-f]{8})\b", text)) for text in texts]
     assert len(labels[0]) == 1
     assert labels == [labels[0]] * len(texts)

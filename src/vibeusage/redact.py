@@ -6,12 +6,12 @@ Folders where tools usually keep their files (`~/.codex`) and those of the syste
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
-from vibeusage import cache, labels, mask, providers
+from vibeusage import cache, config, labels, mask, providers
 from vibeusage.errors import VibeusageError
 from vibeusage.labels import Label
 from vibeusage.mask import Private
@@ -54,6 +54,10 @@ class Redaction(NamedTuple):
             periods=tuple(msgspec.structs.replace(period, name=self.text(period.name)) for period in of.periods),
         )
 
+    def document(self, value: Any) -> Any:
+        """Plain values with every text in them redacted."""
+        return mask.masked(value, self.text)
+
     def struct(self, value: _Struct) -> _Struct:
         """The same with every text in it redacted."""
         return mask.changed(value, self.text)
@@ -63,6 +67,14 @@ class Redaction(NamedTuple):
         error.args = (self.text(str(error)), *error.args[1:])
         error.hint = self.text(error.hint)
         return error
+
+
+NOTHING = Redaction(lambda kind, word: word, lambda text: text)
+
+
+def if_asked(environ: Mapping[str, str], *, is_asked: bool) -> Redaction:
+    """That of this machine, or one that leaves everything as it is."""
+    return of_this_machine(environ, config.load()) if is_asked else NOTHING
 
 
 def of_this_machine(environ: Mapping[str, str], settings: Config) -> Redaction:

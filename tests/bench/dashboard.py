@@ -6,7 +6,6 @@ takes of Textual; a key is timed from its press to the last of what its page sho
 """
 
 import argparse
-import itertools
 import os
 import statistics
 import sys
@@ -18,7 +17,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import made_up
-import msgspec
 from bench import local_records
 from bench.local_records import Bench, verdict
 from e2e.measured import measured
@@ -42,24 +40,13 @@ def made(folder: Path, records: int) -> dict[str, str]:
     environ = {**bench.environ(), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
     os.environ.update(environ)
     if not (folder / "ours" / "data" / store.NAME).exists():
-        _fill(folder / "ours" / "data" / store.NAME, records)
+        local_records.fill(bench, records)
     now = datetime.now(UTC)
     first, *rest = made_up.snapshots(now)
     periods = tuple(UsagePeriod(name=f"Weekly {at}", utilization=at, period_type=made_up.WEEKLY) for at in range(3))
     made_up.declare(20)
     made_up.store_snapshots([first, *rest, *made_up.of_declared(20, periods, now)])
     return environ
-
-
-def _fill(path: Path, count: int) -> None:
-    """The last call is of now."""
-    calls = local_records.made_up(count)
-    first = next(calls)
-    shift = int(time.time() * 1000) - first.ts - local_records.YEARS * 365 * 86_400_000
-    moved = (msgspec.structs.replace(call, ts=call.ts + shift) for call in itertools.chain([first], calls))
-    with store.open(path) as opened:
-        while some := list(itertools.islice(moved, local_records.BATCH)):
-            opened.put("claude", some, machine="here")
 
 
 def first_screen(environ: dict[str, str], folder: Path) -> float:

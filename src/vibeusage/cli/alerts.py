@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test = actions.add_parser("test", help="run the command once with sample values")
     for one in (parser, show, test):
         one.add_argument("--json", "-j", action="store_true", default=argparse.SUPPRESS, help="print as JSON")
+    for one in (parser, show):
+        about = "labels for accounts and paths"
+        one.add_argument("--redact", action="store_true", default=argparse.SUPPRESS, help=about)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,11 +33,22 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "test":
         return _test(settings, as_json=as_json)
     known, now = episodes.load(), datetime.now(UTC)
+    if getattr(args, "redact", False):
+        settings, known = _redacted(settings, known)
     if as_json:
         _print_json(_document(settings, known))
     else:
         _print("\n".join([*_head(settings), *_told(known, now), *_waiting(known)]))
     return 0
+
+
+def _redacted(settings: Alerts, known: Known) -> tuple[Alerts, Known]:
+    from vibeusage import redact  # reads every provider and snapshot
+
+    shown_as, replace = redact.of_this_machine(os.environ, config.load()), msgspec.structs.replace
+    told = tuple(replace(alert, account=shown_as.account(alert.account)) for alert in known.alerts)
+    seen = {shown_as.account(account): windows for account, windows in known.seen.items()}
+    return shown_as.struct(settings), replace(known, alerts=told, seen=seen)
 
 
 def _document(settings: Alerts, known: Known) -> dict:

@@ -1,13 +1,15 @@
 """Show what is stored, or clear it; the next answer or document fills it again."""
 
 import argparse
+import os
 import sys
 from datetime import UTC, datetime
 
 import msgspec
 
-from vibeusage import accounts, cache, pace, paths, render, view
+from vibeusage import accounts, cache, pace, paths, redact, render, view
 from vibeusage.models import UsageSnapshot
+from vibeusage.redact import Redaction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show = actions.add_parser("show", help="what is stored, from where, and how old (the default)")
     for one in (parser, show):
         one.add_argument("--json", "-j", action="store_true", default=argparse.SUPPRESS, help="print as JSON")
+        about = "labels for accounts and paths"
+        one.add_argument("--redact", action="store_true", default=argparse.SUPPRESS, help=about)
     clear = actions.add_parser("clear", help="remove what is stored")
     clear.add_argument("provider", nargs="?", metavar="PROVIDER", help="a provider or account; default: everything")
 
@@ -22,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.action == "clear":
         return _clear(args.provider)
-    return _show(as_json=getattr(args, "json", False))
+    shown_as = redact.if_asked(os.environ, is_asked=getattr(args, "redact", False))
+    return _show(shown_as, as_json=getattr(args, "json", False))
 
 
 def _clear(account: str | None) -> int:
@@ -33,18 +38,22 @@ def _clear(account: str | None) -> int:
     return 0
 
 
-def _show(*, as_json: bool) -> int:
+def _show(shown_as: Redaction, *, as_json: bool) -> int:
     now = datetime.now(UTC)
-    known = cache.snapshots_with_observations(int(now.timestamp()))
+    known = {
+        shown_as.account(name): snapshot
+        for name, snapshot in cache.snapshots_with_observations(int(now.timestamp())).items()
+    }
+    folder = shown_as.text(str(paths.cache_dir()))
     if as_json:
         rows = [
             {"account": name, "source": snapshot.source, "observed_at": _newest(snapshot)}
             for name, snapshot in known.items()
         ]
-        document = {"schema": 1, "folder": str(paths.cache_dir()), "accounts": rows}
+        document = {"schema": 1, "folder": folder, "accounts": rows}
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return 0
-    print(paths.cache_dir())
+    print(folder)
     width = max(map(len, known), default=0)
     for name, snapshot in known.items():
         age = pace.age(int(_newest(snapshot).timestamp()), int(now.timestamp()))[0]

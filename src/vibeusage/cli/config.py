@@ -6,13 +6,16 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from vibeusage import cache, config, paths
 from vibeusage.errors import ConfigError
 from vibeusage.toml_edit import dotted, literal
+
+if TYPE_CHECKING:
+    from vibeusage.redact import Redaction
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     path = commands.add_parser("path", help="our folders and the file of the settings")
     for one in (parser, show, path):
         one.add_argument("--json", "-j", action="store_true", default=argparse.SUPPRESS, help="print JSON")
+        about = "labels for accounts, paths and hosts"
+        one.add_argument("--redact", action="store_true", default=argparse.SUPPRESS, help=about)
     get = commands.add_parser("get", help="print one setting")
     get.add_argument("key", metavar="KEY", help="such as line.bar or providers.claude.enabled")
     change = commands.add_parser("set", help="write one setting, the rest of the file stays as it is")
@@ -33,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    as_json = getattr(args, "json", False)
+    as_json, is_redacted = getattr(args, "json", False), getattr(args, "redact", False)
     match args.command:
         case "path":
-            return _path(as_json=as_json)
+            return _path(_redaction(is_asked=is_redacted), as_json=as_json)
         case "get":
             return _get(args.key)
         case "set":
@@ -48,18 +53,27 @@ def run(args: argparse.Namespace) -> int:
         case "edit":
             return _edit()
         case _:
-            return _show(as_json=as_json)
+            return _show(_redaction(is_asked=is_redacted), as_json=as_json)
 
 
-def _show(*, as_json: bool) -> int:
+def _redaction(*, is_asked: bool) -> "Redaction":
+    from vibeusage import redact  # reads every provider and snapshot where it is asked for
+
+    return redact.if_asked(os.environ, is_asked=is_asked)
+
+
+def _show(shown_as: "Redaction", *, as_json: bool) -> int:
     settings, document = config.load(), config.read()
     if as_json:
-        said = [dotted(path) for path, _ in _leaves((), document)]
-        _print_json({**config.effective(settings), "from_file": said})
+        said = [shown_as.text(dotted(path)) for path, _ in _leaves((), document)]
+        in_force = config.effective(settings)
+        of_accounts = {shown_as.account(name): options for name, options in in_force["providers"].items()}
+        _print_json({**shown_as.document({**in_force, "providers": of_accounts}), "from_file": said})
     else:
         where = paths.config_file()
-        print(f"# {where}" if where.exists() else f"# {where} is not there: all is default", end="\n\n")
-        print(config.as_toml(settings, document), end="")
+        name = shown_as.text(str(where))
+        print(f"# {name}" if where.exists() else f"# {name} is not there: all is default", end="\n\n")
+        print("".join(map(shown_as.text, config.as_toml(settings, document).splitlines(keepends=True))), end="")
     return 0
 
 
@@ -71,15 +85,16 @@ def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...]
         yield path, value
 
 
-def _path(*, as_json: bool) -> int:
-    folders = {
+def _path(shown_as: "Redaction", *, as_json: bool) -> int:
+    places = {
         "config": paths.config_dir(),
         "cache": paths.cache_dir(),
         "data": paths.data_dir(),
         "file": paths.config_file(),
     }
+    folders = {name: shown_as.text(str(path)) for name, path in places.items()}
     if as_json:
-        _print_json({name: str(path) for name, path in folders.items()})
+        _print_json(folders)
     else:
         print("\n".join(f"{name:6}  {path}" for name, path in folders.items()))
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from vibeusage import redact
 from vibeusage.records import database, place, schema, soundness
 from vibeusage.records.database import Damaged
 from vibeusage.terminal import plain
@@ -25,10 +26,11 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", "-j", action="store_true", help="print as JSON")
+    parser.add_argument("--redact", action="store_true", help="labels for paths and names")
 
 
 def run(args: argparse.Namespace) -> int:
-    found = _checked(place.usage_db())
+    found = redact.if_asked(os.environ, is_asked=args.redact).struct(_checked(place.usage_db()))
     if args.json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     elif not found.exists:

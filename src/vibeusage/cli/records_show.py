@@ -1,11 +1,13 @@
 """Tell what is stored of each assistant, of which time and from how many files."""
 
 import argparse
+import os
 import sys
 from datetime import UTC, datetime
 
 import msgspec
 
+from vibeusage import redact
 from vibeusage.cli.records_sync import reasons, some
 from vibeusage.records import place, store
 from vibeusage.records.store import Counts
@@ -14,17 +16,18 @@ from vibeusage.terminal import plain
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print as JSON")
+    parser.add_argument("--redact", action="store_true", help="a label for the path")
 
 
 def run(args: argparse.Namespace) -> int:
     with store.open(readonly=True) as opened:
         counts = opened.counts()
+    path = redact.if_asked(os.environ, is_asked=args.redact).text(str(place.named()))
     if args.json:
-        path = str(place.named())
         document = {"schema": 1, "path": path, "providers": counts}
         sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
         return 0
-    print(place.named())
+    print(path)
     for name, each in counts.items():
         print(f"  {plain(name)}  {_stored(each)}")
     if not counts:
