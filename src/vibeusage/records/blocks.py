@@ -17,6 +17,7 @@ from vibeusage import cache
 from vibeusage.models import PeriodType, UsageSnapshot
 from vibeusage.records import days
 from vibeusage.records.reports import Entry, Query, Report, cut, made, row_of
+from vibeusage.records.rollup import Only
 from vibeusage.records.schema import QUARTER_MS
 from vibeusage.records.stored import HOUR_MS, Span, Stored
 from vibeusage.records.tally import Pricer, Row, dollars, exactly, instant
@@ -118,21 +119,31 @@ def report(
     oldest = days.of(known[0], query.zone) if known else date.max
     first = max(query.since or oldest, oldest)
     asked = [name for name in STARTS_AT if not query.providers or name in query.providers]
-    readings = {name: Blocks(store, pricer, name, live.get(name), query) for name in asked}
-    found: list[tuple[Blocks, list[Block]]] = []
+    only = query.only(store)
+    readings = {name: Blocks(store, pricer, name, live.get(name), only) for name in asked}
+    found: list[_Found] = []
     for reading in readings.values() if first < date.max else ():
         its = reading.borders(days.start_ms(first, query.zone))
         until = query.until or date.max
         found.append((reading, [one for one in its if first <= days.of(one.start_ms, query.zone) <= until]))
     entries = [reading.sum(its) for reading, its in found]
     if query.model or query.project:
-        found = [(reading, reading.taken(its)) for reading, its in found]
+        found = _taken(store, found, only)
     shown = sorted((block for _, its in found for block in its), key=lambda block: (block.start_ms, block.provider))
     kept = shown[-limit:]
     for name, reading in readings.items():
         reading.fill(block for block in kept if block.provider == name)
     rows = [_row(block, now_ms, query) for block in kept]
     return made("blocks", store, pricer, query, rows, entries, hidden=len(shown) - len(kept))
+
+
+def _taken(store: Stored, found: list["_Found"], only: Only) -> list["_Found"]:
+    """Of each tool the blocks with calls that `only` takes; the store is asked once for all of them."""
+    every = [block for _, its in found for block in its]
+    since = min((block.start_ms for block in every), default=0)
+    until = max((block.summed[1] for block in every), default=0)
+    quarters = store.quarters(since, until, [reading.provider for reading, _ in found], only=only)
+    return [(reading, reading.taken(its, quarters[reading.provider])) for reading, its in found]
 
 
 def _row(block: Block, now_ms: int, query: Query) -> Row:
@@ -189,17 +200,17 @@ def measured(block: Block, now_ms: int) -> Current:
 
 
 class Blocks:
-    """One provider's blocks. All calls decide about borders, those that `query` takes are summed.
+    """One provider's blocks. All calls decide about borders, those that `only` takes (as of `rollup`) are summed.
 
     A block holds every call up to five hours after its start: no two of them are further apart than that, so the
     pause between two calls matters for gaps only.
     """
 
     def __init__(
-        self, store: Stored, pricer: Pricer, provider: str, live: Live | None = None, query: Query | None = None
+        self, store: Stored, pricer: Pricer, provider: str, live: Live | None = None, only: Only | None = None
     ) -> None:
         self.store, self.pricer, self.provider, self.live = store, pricer, provider, live
-        self._only = query.only(store) if query else {}
+        self._only = only or {}
         self._end = live.start_ms if live else (store.span() or (0, -1))[1] + 1
 
     def since(self, ms: int) -> list[Block]:
@@ -224,7 +235,7 @@ class Blocks:
             yield Block(self.provider, *summed, last_ms=last, live=self.live, summed=summed)
 
     def fill(self, blocks: Iterable[Block]) -> None:
-        """Sum the calls of each that the query takes, anew."""
+        """Sum the calls of each that `only` takes, anew."""
         blocks = list(blocks)
         for block in blocks:
             block.entry = Entry()
@@ -236,10 +247,8 @@ class Blocks:
         self._add([(entry, (spans[0][0], spans[-1][1]))] if spans else [])
         return entry
 
-    def taken(self, blocks: list[Block]) -> list[Block]:
-        """Those with calls that the query takes."""
-        until = max((block.summed[1] for block in blocks), default=0)
-        quarters = self.store.quarters(blocks[0].start_ms, until, self.provider, only=self._only) if blocks else []
+    def taken(self, blocks: list[Block], quarters: list[int]) -> list[Block]:
+        """Those with calls that `only` takes; it takes some of each of `quarters`."""
         touched = [_touched(block, quarters) for block in blocks]
         self.fill(block for block, how in zip(blocks, touched, strict=True) if how == "in part")
         return [block for block, how in zip(blocks, touched, strict=True) if how == "whole" or block.entry.parts]
@@ -249,7 +258,7 @@ class Blocks:
         return self.pricer.prices.changes({model for _, model in self.store.models()})
 
     def _add(self, entries: Iterable[tuple[Entry, Span]]) -> None:
-        """To each entry the calls of its span that the query takes."""
+        """To each entry the calls of its span that `only` takes."""
         parts = [(entry, part) for entry, span in entries for part in cut(span, self._changes)]
         for number, row in exactly(self.store, [part for _, part in parts], self.provider, only=self._only):
             parts[number][0].add(row, self.pricer.cost(row), (row.model, row.speed))
@@ -263,6 +272,9 @@ class Blocks:
         quarter = first // QUARTER_MS * QUARTER_MS  # whole where no call of the block before is in it: that is faster
         since = first if before and before.last_ms >= quarter else quarter
         return Block(self.provider, start, end, last_ms=last, summed=(since, until))
+
+
+_Found = tuple[Blocks, list[Block]]
 
 
 def _touched(block: Block, quarters: list[int]) -> str:

@@ -198,12 +198,14 @@ def newest(
         length *= 4
 
 
-def quarters(database: Database, limits: tuple[int, int], providers: list[str], only: Only) -> list[int]:
-    """Those within `limits` with calls, in the order of time."""
+def quarters(database: Database, limits: tuple[int, int], providers: list[str], only: Only) -> dict[str, list[int]]:
+    """Those of each provider within `limits` with calls, in the order of time."""
     units = _PLACED_UNITS if {*only} - {"model"} else _MODEL_UNITS
-    rows, values = _chosen("quarter", limits, units[-1:], providers, only)
-    sql = f"SELECT DISTINCT quarter FROM ({rows}) AS part ORDER BY 1"  # noqa: S608
-    return [quarter for (quarter,) in database.execute(sql, values)]
+    rows, values = _chosen("quarter, provider", limits, units[-1:], providers, only)
+    found: dict[str, list[int]] = {provider: [] for provider in providers}
+    for quarter, provider in database.execute(f"SELECT DISTINCT * FROM ({rows}) AS part ORDER BY 1", values):  # noqa: S608
+        found[provider].append(quarter)
+    return found
 
 
 def _chosen(

@@ -115,11 +115,12 @@ class Stored(ABC):
             found, count = rollup.newest(self._db, limits, list(providers), limit, only)
             return {(provider, name): id for provider, name, id in found}, count
 
-    def quarters(self, since_ms: int, until_ms: int, provider: str, *, only: Only) -> list[int]:
-        """The starts of the quarters within [since, until) with calls, in the order of time."""
+    def quarters(self, since_ms: int, until_ms: int, providers: Iterable[str], *, only: Only) -> dict[str, list[int]]:
+        """The starts of the quarters of each provider within [since, until) with calls, in the order of time."""
         with self._told():
             limits = rollup.within(since_ms, until_ms, QUARTER_MS)
-            return [quarter * QUARTER_MS for quarter in rollup.quarters(self._db, limits, [provider], only)]
+            found = rollup.quarters(self._db, limits, list(providers), only)
+            return {provider: [quarter * QUARTER_MS for quarter in its] for provider, its in found.items()}
 
     def models(self) -> set[tuple[str, str]]:
         """The providers and models of all calls."""
