@@ -1,5 +1,6 @@
 """A home of its own for every test, no way out of this machine, real programs by name."""
 
+import functools
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from quick import FIRST_ONLY, ROW
 from real import unavailable
@@ -44,6 +46,20 @@ def home(tmp_path, monkeypatch) -> Path:
     for name in ("config", "cache", "data"):
         monkeypatch.setenv(f"VIBEUSAGE_{name.upper()}_DIR", str(tmp_path / name))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def certificates_are_read_once():
+    """Those of this machine: that takes longer than most tests."""
+    made = httpx.create_ssl_context
+    usual = functools.cache(made)
+
+    def kept():
+        return made() if {"SSL_CERT_FILE", "SSL_CERT_DIR"} & {*os.environ} else usual()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(httpx, "create_ssl_context", kept)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 Rates are integer picodollars (1e-12 USD) per token: 3 USD per million tokens are 3,000,000.
 """
 
+import functools
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -66,9 +67,13 @@ def threshold(tokens: float) -> int:
 
 def current() -> Table:
     """The shipped table, and what updates have brought since; the shipped one is made with more care."""
-    shipped = decoded(resources.files("vibeusage.records").joinpath("prices.json").read_bytes())
-    kept = _kept()
+    shipped, kept = _shipped(), _kept()
     return merged(kept, shipped) if kept else shipped
+
+
+@functools.cache
+def _shipped() -> Table:
+    return decoded(resources.files("vibeusage.records").joinpath("prices.json").read_bytes())
 
 
 def keep(news: Table) -> None:

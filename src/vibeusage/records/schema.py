@@ -1,4 +1,4 @@
-"""The tables of usage.db and the numbered steps that lead to them; each step happens whole or not at all.
+"""The tables of usage.db and the numbered steps that lead to them; what is missing happens whole or not at all.
 
 Instants are epoch milliseconds, money is picodollars (1e-12 USD). Texts that repeat stand once in `names`, and
 the columns that hold such a text hold its id. `rollup` sums the calls of each quarter of an hour by everything a
@@ -213,16 +213,17 @@ def check(database: sqlite3.Connection) -> bool:
 
 
 def migrate(database: sqlite3.Connection) -> None:
-    """Go from whatever schema there is to ours, one transaction a step."""
-    while not check(database):
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            step = version(database)  # another program may have made it meanwhile
-            for statement in MIGRATIONS[step] if step < len(MIGRATIONS) else ():
+    """Go from whatever schema there is to ours, all of the way or none of it."""
+    if check(database):
+        return
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        if not check(database):  # another program may have made it meanwhile
+            for statement in (one for step in MIGRATIONS[version(database) :] for one in step):
                 database.execute(statement)
-            database.execute(f"PRAGMA user_version = {min(step + 1, len(MIGRATIONS))}")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
-        database.execute("COMMIT")
+            database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
