@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from providers.case import AT
 
-from vibeusage import declared, http, providers
+from vibeusage import declared, providers
+from vibeusage.answers import Answer
 from vibeusage.config import Config, ProviderOptions
 from vibeusage.context import Context
 from vibeusage.credentials import Login
@@ -495,7 +496,7 @@ class Played(Context):
         said = self.answers[end]
         status, body = said if isinstance(said, tuple) else (said, b"") if isinstance(said, int) else (200, said)
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return http.Answer(status, httpx.Headers(), body, "api.acme.example")
+        return Answer(status, httpx.Headers(), body, "api.acme.example")
 
 
 KEY = "invented-key-of-nobody-that-is-longer-than-what-is-shown"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vibeusage import gate, http
+from vibeusage import gate
+from vibeusage.answers import retry_at
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, Offline, RateLimited, ShapeError, Unavailable
 from vibeusage.gate import Gate, Hold
 
@@ -69,7 +70,7 @@ def dice(monkeypatch):
     ],
 )
 def test_c6_a_rate_limit_waits_at_least_300_seconds_and_at_most_hours(header, wait_s):
-    known = gate.hold(None, "oauth", "f", limited(http.retry_at(header, NOW)), NOW)
+    known = gate.hold(None, "oauth", "f", limited(retry_at(header, NOW)), NOW)
     assert seconds(known.due_at) == wait_s
     until = known.holds["oauth"].until
     assert until is not None
@@ -92,13 +93,13 @@ def test_c6_a_cool_down_outlives_what_else_is_forgotten_of_an_account():
 
 
 def test_c6_the_last_instant_of_all_leaves_room_for_what_is_added_to_it():
-    assert http.retry_at("Fri, 31 Dec 9999 23:59:59 GMT", NOW) == NOW + timedelta(days=365)
+    assert retry_at("Fri, 31 Dec 9999 23:59:59 GMT", NOW) == NOW + timedelta(days=365)
 
 
 @settings(database=None, deadline=None)
 @given(header=st.text(max_size=60) | st.from_regex(r"\w{3}, \d{1,2} \w{3} \d{1,5} \d\d:\d\d:\d\d [-+]?\w{1,5}"))
 def test_c6_no_header_does_harm(header):
-    wait = gate.hold(None, "oauth", "f", limited(http.retry_at(header, NOW)), NOW).due_at - NOW
+    wait = gate.hold(None, "oauth", "f", limited(retry_at(header, NOW)), NOW).due_at - NOW
     assert gate.COOL_DOWN <= wait <= gate.COOL_DOWN_MOST
 
 

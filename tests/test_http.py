@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vendors import MIB, Answer, World, gzip_bomb, redirect
 
-from vibeusage import http
+from vibeusage import answers, http
+from vibeusage.answers import check, retry_at
 from vibeusage.errors import (
     AuthError,
     ConfigError,
@@ -47,7 +48,7 @@ def no_pause(monkeypatch):
     monkeypatch.setattr(http, "FIRST_PAUSE_S", 0.001)
 
 
-def ask(*urls: str, hosts=(HOST,), headers=None, timeout_s: float = 5.0) -> list[http.Answer]:
+def ask(*urls: str, hosts=(HOST,), headers=None, timeout_s: float = 5.0) -> list[answers.Answer]:
     """The answers to a GET of each, from one client."""
 
     async def all_of_them():
@@ -97,14 +98,14 @@ STATUSES = [
 @pytest.mark.parametrize(("status", "headers", "body", "error"), STATUSES)
 def test_each_status_is_the_error_it_stands_for(status, headers, body, error):
     with pytest.raises(VibeusageError) as caught:
-        http.check(http.Answer(status, httpx.Headers(headers), body, HOST), NOW)
+        check(answers.Answer(status, httpx.Headers(headers), body, HOST), NOW)
     assert (type(caught.value), str(caught.value)) == (type(error), str(error))
     assert getattr(caught.value, "retry_at", None) == getattr(error, "retry_at", None)
 
 
 def test_the_body_of_any_2xx_is_the_answer():
-    answers = [http.Answer(status, httpx.Headers(), b"body", HOST) for status in (200, 203, 299)]
-    assert [http.check(answer, NOW) for answer in answers] == [b"body"] * 3
+    found = [answers.Answer(status, httpx.Headers(), b"body", HOST) for status in (200, 203, 299)]
+    assert [check(answer, NOW) for answer in found] == [b"body"] * 3
 
 
 RETRY_AFTER = [
@@ -125,12 +126,12 @@ RETRY_AFTER = [
 
 @pytest.mark.parametrize(("value", "at"), RETRY_AFTER)
 def test_retry_after_is_read_in_both_forms(value, at):
-    assert http.retry_at(value, NOW) == at
+    assert retry_at(value, NOW) == at
 
 
 @given(st.text() | st.dates(min_value=datetime(1, 1, 1).date()).map(lambda day: f"{day:%a, %d %b %Y} 23:59:60 GMT"))
 def test_no_retry_after_is_too_odd(value):
-    assert http.retry_at(value, NOW) >= NOW
+    assert retry_at(value, NOW) >= NOW
 
 
 # tried again
@@ -477,7 +478,7 @@ def _until_cancelled(loop, serve):
         loop.run_until_complete(serve())
 
 
-def ask_here(url: str) -> http.Answer:
+def ask_here(url: str) -> answers.Answer:
     async def one():
         async with http.open_local_client(5.0) as client:
             return await http.send(client, "POST", url, headers={})

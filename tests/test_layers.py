@@ -15,7 +15,7 @@ ROWS = [
     [
         *("files", "labels", "toml_edit", "schema", "kinds", "settings", "config", "gate", "generation", "cache"),
         *("merge", "shown"),
-        *("http", "episodes", "hooks"),
+        *("answers", "http", "episodes", "hooks"),
         *("edits", "keystore", "vault"),
         *("context", "credentials", "oauth", "browsers", "cookies", "cookiejars", "databases", "health", "programs"),
     ],

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from vibeusage import cache
+from vibeusage.answers import Answer, check
 from vibeusage.config import Config, ProviderOptions
 from vibeusage.errors import ConfigError, RateLimited, StorageError, StrategyError
 from vibeusage.providers.spec import Provider
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import httpx
 
     from vibeusage.credentials import Login
-    from vibeusage.http import Answer
 
 
 class Context:
@@ -103,7 +103,7 @@ class Context:
         return cache.remembered(self.id).get(name, "")
 
     async def get(self, url: str, headers: Mapping[str, str]) -> bytes:
-        """The body of a 2xx answer; else one of the errors of `http.check`."""
+        """The body of a 2xx answer; else one of the errors of `check`."""
         return await self.ask("GET", url, headers)
 
     async def post(self, url: str, headers: Mapping[str, str], document: Any) -> bytes:
@@ -112,13 +112,11 @@ class Context:
         return await self.ask("POST", url, typed, msgspec.json.encode(document))
 
     async def ask(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> bytes:
-        from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
+        return check(await self.send(method, url, headers, content), self.now)
 
-        return http.check(await self.send(method, url, headers, content), self.now)
-
-    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> "Answer":
+    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None = None) -> Answer:
         """The answer whatever its status, for those to whom a 302 or 404 says something."""
-        from vibeusage import http
+        from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
 
         if self.client is None and self.way_out:
             self.client = self.way_out()
@@ -126,7 +124,7 @@ class Context:
             raise RuntimeError("asked before the engine opened a client")
         answer = await http.send(self.client, method, url, headers=headers, content=content)
         try:
-            http.check(answer, self.now)
+            check(answer, self.now)
         except RateLimited as exc:
             self.limited = exc
         except StrategyError:

@@ -212,7 +212,7 @@ async def _ask(
 
 
 async def _body(url: str, host: str, verify: "ssl.SSLContext", timeout_s: float) -> bytes:
-    """Not by `http.get`: its errors speak of a login, and here none is sent."""
+    """Not by a context: its errors speak of a login, and here none is sent."""
     from vibeusage import http
 
     async with http.open_client(timeout_s, {host}, verify) as client:

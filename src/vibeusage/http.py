@@ -7,7 +7,6 @@ No error names more than the host: URLs, headers and bodies may hold what is nob
 
 import asyncio
 import contextlib
-import email.utils
 import logging
 import os
 import random
@@ -15,14 +14,13 @@ import ssl
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 
-from vibeusage.errors import AuthError, ConfigError, Forbidden, Offline, RateLimited, ShapeError, Unavailable
+from vibeusage.answers import BODY_LIMIT, Answer
+from vibeusage.errors import ConfigError, Offline, ShapeError, Unavailable
 
-BODY_LIMIT = 4 << 20
 AGENT = "vibeusage"
 TRIES = 3
 FIRST_PAUSE_S = 0.4
@@ -32,15 +30,6 @@ LOOPBACK = "127.0.0.1"
 
 for library in ("httpx", "httpcore"):  # they log addresses with their queries, and cookies
     logging.getLogger(library).setLevel(logging.CRITICAL)
-
-
-class Answer(NamedTuple):
-    """`body` is whole and at most BODY_LIMIT bytes."""
-
-    status: int
-    headers: httpx.Headers
-    body: bytes
-    host: str
 
 
 class _Threads(ThreadPoolExecutor):
@@ -178,33 +167,3 @@ async def _body(response: httpx.Response, host: str, limit: int) -> bytes:
         if len(body) > limit:
             raise ShapeError(f"{host} sent more than {limit >> 20} MiB")
     return bytes(body)
-
-
-def check(answer: Answer, now: datetime) -> bytes:
-    """The body of a 2xx answer; the status of any other as the error it stands for."""
-    status, headers, body, host = answer
-    if 200 <= status < 300:
-        return body
-    is_page = body.lstrip()[:1] == b"<" or "cf-mitigated" in headers
-    if status == 401:
-        raise AuthError(f"{host} refused the login")
-    if status == 429 or (status == 403 and headers.get("x-ratelimit-remaining") == "0"):
-        raise RateLimited(f"{host} asks to wait", retry_at=retry_at(headers.get("retry-after"), now))
-    if status == 403:
-        reason = "blocked the request as coming from a bot" if is_page else "does not allow this login to see usage"
-        raise Forbidden(f"{host} {reason}", hint="a new login does not help; see `vibeusage usage -v`")
-    if status == 408 or status >= 500:
-        raise Unavailable(f"{host} answered {status}", hint="try again later")
-    raise ShapeError(f"{host} answered {status}", hint="the vendor may have changed it; a newer vibeusage may know it")
-
-
-def retry_at(value: str | None, now: datetime) -> datetime:
-    """The instant a Retry-After header names, in seconds or as a date; `now` when it says nothing of use."""
-    text, latest = (value or "").strip(), now + timedelta(days=365)
-    if text.isdecimal():
-        return now + timedelta(seconds=min(int(text[:12]), 86_400 * 365))
-    try:
-        found = email.utils.parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return now
-    return min(latest, max(now, found if found.tzinfo else found.replace(tzinfo=UTC)))

@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 import msgspec
 
 from vibeusage import vault
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, ConfigError, RateLimited, ShapeError, Unavailable, VibeusageError
@@ -187,8 +188,6 @@ async def _posted(
     ctx: Context, url: str, form: Mapping[str, str], headers: Mapping[str, str], *, pending: bool = False
 ) -> dict[str, Any]:
     """The JSON answer to a form; an OAuth error, in whatever status, as AuthError unless it says to wait."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     answer = await ctx.send("POST", url, headers, urlencode(form).encode())
     try:
         document = msgspec.json.decode(answer.body)
@@ -204,7 +203,7 @@ async def _posted(
         kind = _Spent if error in REFUSED else AuthError
         raise kind(f"{answer.host} refused the login: {why}", hint=f"log in again: vibeusage auth {ctx.id}")
     if answer.status == 429:
-        http.check(answer, ctx.now)
+        check(answer, ctx.now)
     if not 200 <= answer.status < 300:
         raise Unavailable(f"{answer.host} answered {answer.status}", hint="try again later")
     if error or not said:

@@ -381,7 +381,7 @@ def test_e1_with_good_answers_no_secret_shows(machine, world):
     [
         ("vibeusage.http", "send", "ValueError"),
         pytest.param(("vibeusage.http", "send", "RuntimeError"), marks=slow),
-        pytest.param(("vibeusage.http", "check", "KeyError"), marks=slow),
+        pytest.param(("vibeusage.answers", "check", "KeyError"), marks=slow),
         pytest.param(("vibeusage.providers.claude", "_local_identity", "ValueError"), marks=slow),
         pytest.param(("vibeusage.providers.cursor_login", "app_cookie", "ValueError"), marks=slow),
         pytest.param(("vibeusage.credentials", "at", "RuntimeError"), marks=slow),

@@ -11,8 +11,8 @@ import msgspec
 import pytest
 
 from vibeusage import accounts, config, credentials
+from vibeusage.answers import Answer
 from vibeusage.errors import NotConfigured
-from vibeusage.http import Answer
 from vibeusage.models import PeriodType, ProviderIdentity, Usage, UsagePeriod
 from vibeusage.providers import vertex, vertex_login
 

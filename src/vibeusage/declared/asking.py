@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.declared import answer, pick
@@ -83,8 +84,6 @@ async def _said(
     body: bytes | None,
 ) -> bytes:
     """The body of a 2xx answer; each way to send the key is tried until one is not refused."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     ways = [declared.auth] if isinstance(declared.auth, str) else declared.auth
     for way in ways:
         sent = {**headers, **_key_header(way, login)}
@@ -100,7 +99,7 @@ async def _said(
     if said.status in declared.refused and not (is_page or request.optional):
         raise AuthError(f"{said.host} refused the key", hint=hint)
     try:
-        return http.check(said, ctx.now)
+        return check(said, ctx.now)
     except StrategyError as exc:
         exc.hint = hint or exc.hint
         raise

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from vibeusage.answers import Answer, check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import NotConfigured, StrategyError, Unavailable
@@ -21,7 +22,6 @@ from vibeusage.providers.antigravity_quota import NOBODY, Person, parse_models, 
 if TYPE_CHECKING:
     import httpx
 
-    from vibeusage.http import Answer
 
 SERVICE = "/exa.language_server_pb.LanguageServerService/"
 PROBE, SUMMARY, STATUS, MODELS = (
@@ -103,7 +103,7 @@ async def _probed(door: Door, client: "httpx.AsyncClient") -> int:
         return 0
 
 
-async def _post(method: str, door: Door, client: "httpx.AsyncClient") -> "Answer":
+async def _post(method: str, door: Door, client: "httpx.AsyncClient") -> Answer:
     from vibeusage import http
 
     headers = {"Content-Type": "application/json", "Connect-Protocol-Version": "1"}
@@ -114,10 +114,8 @@ async def _post(method: str, door: Door, client: "httpx.AsyncClient") -> "Answer
 
 
 async def _body(method: str, door: Door, client: "httpx.AsyncClient", ctx: Context, seconds: float) -> bytes:
-    from vibeusage import http
-
     async with asyncio.timeout(seconds):
-        return http.check(await _post(method, door, client), ctx.now)
+        return check(await _post(method, door, client), ctx.now)
 
 
 async def _limits(method: str, door: Door, client: "httpx.AsyncClient", ctx: Context) -> Usage:

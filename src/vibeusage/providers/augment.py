@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from vibeusage import health
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, StrategyError
@@ -129,13 +130,11 @@ async def _subscription(ctx: Context, login: Login, base: str, headers: Mapping[
 
 async def _body(ctx: Context, login: Login, url: str, headers: Mapping[str, str]) -> bytes:
     """Like `ctx.get`, but a site may say "log in" with a redirect or a page, too."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     answer = await ctx.send("GET", url, headers)
     is_page = answer.status == 200 and answer.body.lstrip()[:1] == b"<"
     if answer.status == 401 or 300 <= answer.status < 400 or is_page:
         raise AuthError(f"the session of {answer.host} has ended", hint=_new_session(login, ctx))
-    return http.check(answer, ctx.now)
+    return check(answer, ctx.now)
 
 
 def _new_session(login: Login, ctx: Context) -> str:

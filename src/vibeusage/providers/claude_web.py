@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from vibeusage import vault
+from vibeusage.answers import Answer, check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, StorageError, StrategyError, Unavailable
@@ -23,8 +24,6 @@ from vibeusage.providers import fields
 from vibeusage.providers.claude_usage import plan, read_usage
 
 if TYPE_CHECKING:
-    from vibeusage.http import Answer
-
     Ask = Callable[[str], Awaitable[Answer]]
 
 T = TypeVar("T")
@@ -144,12 +143,10 @@ def _id(organization: _Organization) -> str:
 
 
 def _body(ctx: Context, login: Login, answer: "Answer") -> bytes:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     if answer.status in (401, 403) and not _is_page(answer):
         again = f"`vibeusage auth {ctx.id}`" if login.is_ours else "log in at claude.ai with the browser"
         raise AuthError("claude.ai does not know this session any more", hint=f"a new login helps: {again}")
-    return http.check(answer, ctx.now)
+    return check(answer, ctx.now)
 
 
 def _is_page(answer: "Answer") -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at, check_expiry, read_document
 from vibeusage.errors import AuthError, Forbidden, StrategyError
@@ -81,10 +82,8 @@ async def fetch(ctx: Context, login: Login) -> Usage:
 
 async def _limits(ctx: Context, url: str, headers: dict[str, str]) -> tuple[UsagePeriod, ...]:
     """() for an account without a plan."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     answer = await ctx.send("GET", url, headers)
-    return () if answer.status == 404 else parse_limits(http.check(answer, ctx.now))
+    return () if answer.status == 404 else parse_limits(check(answer, ctx.now))
 
 
 def parse_limits(body: bytes) -> tuple[UsagePeriod, ...]:

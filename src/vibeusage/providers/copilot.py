@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from vibeusage import health
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, Forbidden
@@ -163,8 +164,6 @@ def _identity(user: _User) -> ProviderIdentity | None:
 
 
 async def fetch_usage(ctx: Context, login: Login) -> Usage:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     own, wanted = login.data.get("host") if login.is_ours else None, copilot_login.host(ctx)
     if own and ctx.options.base_url and own != wanted:
         raise AuthError(f"the login in {login.where} is not one of {wanted}", hint=f"vibeusage auth {ctx.id}")
@@ -175,7 +174,7 @@ async def fetch_usage(ctx: Context, login: Login) -> Usage:
         raise Forbidden("this GitHub account has no Copilot", hint="see https://github.com/settings/copilot")
     if answer.status == 403 and "x-github-sso" in answer.headers:
         raise Forbidden("an organization wants single sign-on for this login", hint="log in there once, in a browser")
-    return parse_usage(http.check(answer, ctx.now))
+    return parse_usage(check(answer, ctx.now))
 
 
 def parse_status(body: bytes) -> ProviderStatus:

@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from vibeusage import health
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, StrategyError
@@ -77,14 +78,12 @@ async def _beside(
 
 async def _body(ctx: Context, method: str, url: str, headers: dict[str, str], content: bytes | None = None) -> bytes:
     """Like `ctx.ask`, but this site says "log in" with a redirect, a page, or 403."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     answer = await ctx.send(method, url, headers, content)
     is_page = answer.body.lstrip()[:1] == b"<" or "cf-mitigated" in answer.headers
     is_sent_away = 300 <= answer.status < 400 and "login" in answer.headers.get("location", "")
     if is_sent_away or (answer.status == 200 and is_page) or (answer.status == 403 and not is_page):
         raise AuthError(f"{answer.host} wants a new login")
-    return http.check(answer, ctx.now)
+    return check(answer, ctx.now)
 
 
 def _read(parse: Callable[[bytes], T], body: bytes) -> T | None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from vibeusage import health
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import StrategyError
@@ -132,15 +133,13 @@ async def _me(ctx: Context, url: str, headers: dict[str, str]) -> _Me:
 
 async def _subscription(ctx: Context, base: str, headers: dict[str, str], user: str) -> bytes:
     """Of the first host that has this call: it has moved from one to the next."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     path = "/api/organization/subscription/usage?useCache=true" + (f"&userId={user}" if user else "")
     others = [] if ctx.options.base_url else [f"https://{host}" for host in HOSTS[1:]]
     answer = await ctx.send("GET", base + path, headers)
     for other in others:
         if answer.status == 404:
             answer = await ctx.send("GET", other + path, headers)
-    return http.check(answer, ctx.now)
+    return check(answer, ctx.now)
 
 
 def _user(me: _Me, login: Login) -> str:

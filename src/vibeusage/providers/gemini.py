@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from vibeusage import credentials, health
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at
 from vibeusage.errors import AuthError, Forbidden, NotConfigured
@@ -140,8 +141,6 @@ async def fetch(ctx: Context, login: Login) -> Usage:
 
 
 async def _post(ctx: Context, login: Login, url: str, document: dict[str, Any]) -> bytes:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     headers = {
         "Authorization": f"Bearer {login.token}",
         "Content-Type": "application/json",
@@ -150,7 +149,7 @@ async def _post(ctx: Context, login: Login, url: str, document: dict[str, Any]) 
     answer = await ctx.send("POST", url, headers, msgspec.json.encode(document))
     if 400 <= answer.status < 500 and ENDED.search(answer.body):
         raise _ended()
-    return http.check(answer, ctx.now)
+    return check(answer, ctx.now)
 
 
 def _has_ended(assist: _Assist) -> bool:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from vibeusage import programs
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, ConfigError, ShapeError, StrategyError, Unavailable
@@ -116,15 +117,13 @@ async def fetch_limits(ctx: Context, login: Login) -> Usage:
 
 async def _body(ctx: Context, login: Login, method: str, url: str, document: dict[str, Any] | None = None) -> bytes:
     """Like `ctx.ask`, but this service says "log in" with 403, and with 400 for a profile of another login."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     content = msgspec.json.encode(document) if document else None
     headers = {**(TARGET if document else {}), "Authorization": f"Bearer {login.token}"}
     answer = await ctx.send(method, url, headers, content)
     is_page = answer.body.lstrip()[:1] == b"<"
     if (answer.status == 403 and not is_page) or (answer.status == 400 and b"profileArn" in answer.body):
         raise AuthError(f"{answer.host} wants a new login")
-    return http.check(answer, ctx.now)
+    return check(answer, ctx.now)
 
 
 def parse_limits(body: bytes) -> Usage:

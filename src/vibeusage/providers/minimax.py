@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at
 from vibeusage.errors import AuthError, ConfigError, Forbidden, NotConfigured, RateLimited, Unavailable
@@ -83,8 +84,6 @@ async def fetch(ctx: Context, login: Login) -> Usage:
 
 
 async def _ask(ctx: Context, login: Login, base: str) -> Usage:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     headers = {"Authorization": f"Bearer {login.token}"}
     answer = await ctx.send("GET", base + PATH, headers)
     is_old = answer.status == 404
@@ -92,7 +91,7 @@ async def _ask(ctx: Context, login: Login, base: str) -> Usage:
         answer = await ctx.send("GET", base + OLD_PATH, headers)
     if answer.status == 403 and answer.body.lstrip()[:1] == b"{":
         raise AuthError(f"{answer.host} refused the key")
-    body = http.check(answer, ctx.now)
+    body = check(answer, ctx.now)
     _check(ctx, answer.host, msgspec.json.decode(body))
     return parse_usage(body, is_old=is_old)
 

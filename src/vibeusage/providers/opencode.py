@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from vibeusage import health
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at, read_document
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, StrategyError
@@ -63,14 +64,12 @@ class _Answer(msgspec.Struct):
 
 
 async def fetch_go(ctx: Context, login: Login) -> Usage:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     session = f"vibeusage-{login.fingerprint}"  # it wants one that stays the same
     headers = {"Authorization": f"Bearer {login.token}", "x-opencode-session": session}
     answer = await ctx.send("GET", ctx.base(HOST, login) + "/zen/go/v1/usage", headers)
     if answer.status == 403 and b'"EntitlementError"' in answer.body:
         raise Forbidden("the account of this key has no OpenCode Go", hint="see https://opencode.ai/go")
-    return parse_go(http.check(answer, ctx.now))
+    return parse_go(check(answer, ctx.now))
 
 
 def parse_go(body: bytes) -> Usage:
@@ -135,11 +134,9 @@ async def _last_seen(ctx: Context, login: Login) -> str:
 
 
 async def _page(ctx: Context, login: Login, path: str) -> str:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     answer = await ctx.send("GET", ctx.base(HOST, login) + path, _headers(login))
     _refuse(ctx, login, answer.status, answer.headers.get("location", ""))
-    text = http.check(answer, ctx.now).decode("utf-8", "replace")
+    text = check(answer, ctx.now).decode("utf-8", "replace")
     if 'window.location="/auth/authorize"' in text:
         _refuse(ctx, login, 302, "/auth/authorize")
     return text

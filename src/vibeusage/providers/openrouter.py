@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from vibeusage import health
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, ConfigError, RateLimited, StrategyError
@@ -97,13 +98,11 @@ async def fetch(ctx: Context, login: Login, *, manages: bool = False) -> Usage:
 
 
 async def _said(ctx: Context, url: str, headers: dict[str, str], kind: type[Any]) -> _Said:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     answer = await ctx.send("GET", url, headers)
     if answer.status == EMPTY:
         return _Said(is_empty=True)
     try:
-        return _Said(data=_data(http.check(answer, ctx.now), kind))
+        return _Said(data=_data(check(answer, ctx.now), kind))
     except (AuthError, RateLimited):
         raise
     except (StrategyError, ValueError) as exc:

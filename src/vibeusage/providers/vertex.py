@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from vibeusage import health, programs
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at
 from vibeusage.errors import Forbidden
@@ -114,8 +115,6 @@ def _written(instant: datetime) -> str:
 
 
 async def _page(ctx: Context, url: str, token: str, project: str) -> bytes:
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     answer = await ctx.send("GET", url, {"Authorization": f"Bearer {token}"})
     is_page = answer.body.lstrip()[:1] == b"<" or "cf-mitigated" in answer.headers
     if answer.status == 403 and not is_page:
@@ -128,7 +127,7 @@ async def _page(ctx: Context, url: str, token: str, project: str) -> bytes:
         )
     if answer.status == 404:
         raise Forbidden(f"Google knows no project {project}", hint="set GOOGLE_CLOUD_PROJECT to the one with Vertex AI")
-    return http.check(answer, ctx.now)
+    return check(answer, ctx.now)
 
 
 def fullest(used: list[_Series], limits: list[_Series]) -> tuple[UsagePeriod, ...]:

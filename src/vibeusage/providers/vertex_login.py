@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from vibeusage import files, toml_edit
+from vibeusage.answers import check
 from vibeusage.context import Context
 from vibeusage.credentials import Login, at, read_document
 from vibeusage.errors import AuthError, NotConfigured
@@ -100,8 +101,6 @@ def _can_sign() -> bool:
 
 async def access_token(ctx: Context, login: Login) -> str:
     """A token for reading metrics, good for an hour; raises AuthError when Google takes the credentials no more."""
-    from vibeusage import http  # httpx costs a tenth of a second, and most runs ask nobody
-
     is_key = login.data.get("type") == "service_account"
     form = _assertion(ctx, login) if is_key else _refresh(login)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -113,7 +112,7 @@ async def access_token(ctx: Context, login: Login) -> str:
     if answer.status in (400, 401) and at(said, "error") in REFUSED:
         hint = "make a new key for the service account" if is_key else HINT
         raise AuthError(f"Google refused the credentials in {login.where}: {at(said, 'error')}", hint=hint)
-    http.check(answer, ctx.now)
+    check(answer, ctx.now)
     token = at(said, "access_token")
     if not isinstance(token, str) or not TOKEN.fullmatch(token):
         raise ValueError("an answer without an access token")

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from vibeusage import files, paths, vault
+from vibeusage.answers import check
 from vibeusage.credentials import Login
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, ShapeError, StorageError, Unavailable
 from vibeusage.records import place, store, sync
@@ -119,7 +120,7 @@ def update(
     """Ask for what is new since the last time and store it; at most every five minutes, whoever calls.
 
     `full` asks for all of the last 31 days. A refused key is tried again only in the `foreground`.
-    Raises what `http.check` raises, NotConfigured, StorageError.
+    Raises what `check` raises, NotConfigured, StorageError.
     """
     login, seconds = find_key(environ, foreground=foreground), int(now.timestamp())
     asked = _asked()
@@ -179,7 +180,7 @@ async def _pages(client: "httpx.AsyncClient", url: str, login: Login, since: dat
     calls, page = [], None
     for _ in range(PAGES_MOST):
         query = urlencode(asked + ([("page", page)] if page else []))
-        body = http.check(await http.send(client, "GET", f"{url}?{query}", headers=headers), now)
+        body = check(await http.send(client, "GET", f"{url}?{query}", headers=headers), now)
         answer = _decoded(body)
         calls += [call for bucket in answer.data for call in _calls(bucket, int(now.timestamp()))]
         page = answer.next_page

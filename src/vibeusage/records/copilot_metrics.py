@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import msgspec
 
 from vibeusage import files, paths, vault
+from vibeusage.answers import Answer, check
 from vibeusage.credentials import Login
 from vibeusage.errors import ConfigError, Forbidden, NotConfigured, ShapeError, StorageError, Unavailable
 from vibeusage.records import place, store, sync
@@ -27,7 +28,6 @@ from vibeusage.records.readers.spec import FACTS, MOST_TOKENS, MOST_WORD, Call
 if TYPE_CHECKING:
     import httpx
 
-    from vibeusage.http import Answer
 
 PROVIDER = "copilot"
 KIND = "admin"
@@ -126,7 +126,7 @@ def find_token(environ: Mapping[str, str]) -> Login:
 def update(organisation: str, wanted: Span | None, environ: Mapping[str, str], now: datetime) -> Update:
     """Ask for these days, or the latest 28, and store them in the place of what was known of them.
 
-    Raises what `http.check` raises, ConfigError, NotConfigured, StorageError.
+    Raises what `check` raises, ConfigError, NotConfigured, StorageError.
     """
     if not ORGANISATION.fullmatch(organisation):
         raise ConfigError("that is not the name of an organisation", hint="as in https://github.com/orgs/NAME")
@@ -175,9 +175,7 @@ async def _links(client: "httpx.AsyncClient", name: str, path: str, login: Login
         raise _odd("have an answer that was not expected") from exc
 
 
-def _checked(answer: "Answer", name: str, now: datetime) -> bytes:
-    from vibeusage import http
-
+def _checked(answer: Answer, name: str, now: datetime) -> bytes:
     if answer.status == 404:
         raise Forbidden(f"GitHub shows this token no organisation {name} with Copilot metrics", hint=NEEDS)
     if answer.status == 422:
@@ -185,7 +183,7 @@ def _checked(answer: "Answer", name: str, now: datetime) -> bytes:
     if answer.status == 403 and "retry-after" in answer.headers:
         answer = answer._replace(status=429)
     try:
-        return http.check(answer, now)
+        return check(answer, now)
     except Forbidden as exc:
         raise Forbidden(f"GitHub does not show the Copilot metrics of {name} to this token", hint=NEEDS) from exc
 
@@ -208,7 +206,7 @@ async def _file(client: "httpx.AsyncClient", link: str, now: datetime) -> bytes:
     answer = await http.send(client, "GET", link, headers={}, limit=FILE_LIMIT)
     if answer.status in (401, 403, 404, 410):
         raise Unavailable(f"{answer.host} does not take GitHub's link", hint="a link lives an hour; ask again")
-    return http.check(answer, now)
+    return check(answer, now)
 
 
 def _days(body: bytes) -> list[_Day]:

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 import msgspec
 
+from vibeusage.answers import check
 from vibeusage.errors import ShapeError
 from vibeusage.records import litellm, matching, price_table
 from vibeusage.records.price_table import Price, Rates, Table
@@ -36,7 +37,7 @@ def download(url: str | None = None, *, timeout_s: float = 60.0) -> bytes:
     async def ask() -> bytes:
         async with http.open_client(timeout_s, {httpx.URL(address).host}, http.tls()) as client:
             answer = await http.send(client, "GET", address, headers={}, limit=TABLE_LIMIT)
-            return http.check(answer, datetime.now(UTC))
+            return check(answer, datetime.now(UTC))
 
     return asyncio.run(ask())
 
