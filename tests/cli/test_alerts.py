@@ -2,6 +2,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from documents import valid
 
 from vibeusage import cli, episodes
 from vibeusage.episodes import Alert, Known, Seen
@@ -49,6 +50,9 @@ def test_what_was_told_of_and_what_waits_is_shown(settle, capsys):
     )
     seen = Seen(utilization=96, at=now, is_waiting=True)
     episodes.save(Known(seen={"codex": {"Session (5h)": seen, "Weekly": Seen(utilization=1, at=now)}}, alerts=(alert,)))
+    assert cli.main(["alerts", "--json"]) == 0
+    told = valid(capsys.readouterr().out, "alerts")
+    assert (len(told["fired"]), len(told["waiting"])) == (1, 1)
     assert cli.main(["alerts"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "thresholds  80%, 95%",
@@ -82,7 +86,7 @@ def test_a_test_shows_what_was_run_what_it_printed_and_how_it_ended(script, code
 def test_a_test_as_json(settle, capsys):
     settle('[alerts]\ncommand = ["/bin/echo", "{account}"]')
     assert cli.main(["alerts", "test", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
+    assert valid(capsys.readouterr().out, "alerts-test") == {
         "schema": 1,
         "command": ["/bin/echo", "claude"],
         "outcome": "ok",

@@ -8,8 +8,8 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import jsonschema
 import pytest
+from documents import valid
 
 from vibeusage import cli, config, paths
 from vibeusage.records import database, schema, store
@@ -17,7 +17,6 @@ from vibeusage.records.quotas import Sample
 from vibeusage.records.readers.spec import Call
 
 T = 1_750_000_000_000
-SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
 @pytest.fixture
@@ -78,8 +77,7 @@ def test_the_path_is_told_also_where_no_store_may_be(capsys, path, tmp_path):
 def test_the_path_with_size_and_copies_is_a_document(capsys, filled):
     ran(capsys, "backup")
     code, out, _ = ran(capsys, "path", "--json")
-    document = json.loads(out)
-    jsonschema.validate(document, json.loads((SCHEMAS / "db-path.json").read_bytes()))
+    document = valid(out, "db-path")
     assert (code, document["size"], len(document["backups"])) == (0, filled.stat().st_size, 1)
 
 
@@ -306,7 +304,7 @@ def test_a_check_tells_what_does_not_fit_together(capsys, filled, damage, said):
     assert (code, out, said in err) == (1, "", True), err
     assert "`vibeusage records sync --full`" in err
     code, out, _ = ran(capsys, "check", "--json")
-    jsonschema.validate(json.loads(out), json.loads((SCHEMAS / "db-check.json").read_bytes()))
+    valid(out, "db-check")
     assert (code, said in out) == (1, True)
 
 

@@ -1,11 +1,11 @@
 """`db merge` and `db export`: the folder, a file, and another machine through ssh."""
 
-import json
 import os
 import stat
 from pathlib import Path
 
 import pytest
+from documents import valid
 
 from vibeusage import cli, config
 from vibeusage.records import remote, store
@@ -81,6 +81,9 @@ def test_a_file_that_is_cut_off_gives_what_it_has_and_says_so(server, be, tmp_pa
     be("desk")
     assert cli.main(["db", "merge", str(file)]) == 5
     assert capsys.readouterr() == ("2 new calls, 0 completed\n", "left out: 1 (incomplete)\n")
+    assert cli.main(["db", "merge", str(file), "--json"]) == 5
+    told = {"schema": 1, "files": 1, "added": 0, "changed": 0, "skipped": {"incomplete": 1}}
+    assert valid(capsys.readouterr().out, "db-merge") == told
 
 
 def test_without_a_source_it_is_the_folder_of_the_settings(server, be, tmp_path, capsys):
@@ -95,7 +98,7 @@ def test_without_a_source_it_is_the_folder_of_the_settings(server, be, tmp_path,
         f"{folder} with 1 other machine: 2 new calls, 0 completed, 0 files of this one written",
     ]
     assert cli.main(["db", "merge", f"{folder}/", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
+    assert valid(capsys.readouterr().out, "db-merge") == {
         "schema": 1,
         "files": 1,
         "added": 0,

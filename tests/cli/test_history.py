@@ -11,8 +11,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import jsonschema
 import pytest
+from documents import valid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +24,7 @@ from vibeusage.records import history, store
 from vibeusage.records.history import Window
 from vibeusage.records.quotas import Sample
 
-TESTS = Path(__file__).parents[1]
-GOLDEN = TESTS / "golden" / "history"
+GOLDEN = Path(__file__).parents[1] / "golden" / "history"
 T = int(datetime(2026, 3, 9, 8, tzinfo=UTC).timestamp())
 NOW = T + 14 * 18_000 + 2 * 3600
 FIVE, WEEK = 18_000, 604_800
@@ -105,8 +104,7 @@ def stored():
 
 def test_json_has_every_window_and_is_of_its_schema(stored, capsys):
     assert cli.main(["history", "--json"]) == 0
-    document = json.loads(capsys.readouterr().out)
-    jsonschema.validate(document, json.loads((TESTS / "schemas" / "history.json").read_bytes()))
+    document = valid(capsys.readouterr().out, "history")
     assert [window["peak"] for window in document["windows"] if window["name"] == "Session (5h)"] == [*PEAKS[:-1], 31.0]
     assert [trend["used_up"] for trend in document["trends"]] == [3, 0, 0]
 

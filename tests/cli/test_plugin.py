@@ -1,18 +1,14 @@
 """`vibeusage plugin`: nothing runs before a person has seen what it is and gets."""
 
 import io
-import json
 import sys
-from pathlib import Path
 
-import jsonschema
 import plugging
 import pytest
+from documents import valid
 
 from vibeusage import cache, cli, providers, vault
 from vibeusage.plugins import approvals, sources
-
-SCHEMA = json.loads((Path(__file__).parents[1] / "schemas/plugin.json").read_text())
 
 
 @pytest.fixture
@@ -41,8 +37,7 @@ def run(*words):
 def listed(capsys):
     capsys.readouterr()
     assert run("list", "--json") == 0
-    document = json.loads(capsys.readouterr().out)
-    jsonschema.validate(document, SCHEMA)
+    document = valid(capsys.readouterr().out, "plugin")
     return {row["id"]: row for row in document["plugins"]}
 
 
@@ -162,7 +157,7 @@ def test_info_tells_what_it_gets_and_what_keeps_it_in(acme, capsys):
     assert "requests to api.acme.example" in told
     assert "kept in by" in told
     assert run("info", "acme", "--json") == 0
-    jsonschema.validate(json.loads(capsys.readouterr().out), SCHEMA)
+    valid(capsys.readouterr().out, "plugin")
     assert run("info", "nobody") == 4
 
 

@@ -1,20 +1,17 @@
 """`vibeusage providers`: what is set up and how it is, switches, settings, order, and one try."""
 
-import json
 import os
 import tomllib
 from datetime import UTC, datetime
-from pathlib import Path
 
-import jsonschema
 import pytest
+from documents import valid
 from vendors import Answer, World
 
 from vibeusage import accounts, cli, config, credentials, providers
 from vibeusage.errors import ConfigError, NotConfigured
 from vibeusage.providers.spec import Func
 
-SCHEMA = json.loads((Path(__file__).parents[1] / "schemas/providers.json").read_text())
 KEY = "sk-invented-canary"
 BALANCE = {"balance_infos": [{"currency": "USD", "total_balance": "12.50"}]}
 ACME = """name = "Acme"
@@ -61,8 +58,7 @@ def run(*words):
 
 def listed(capsys, *words):
     assert run("list", "--json", *words) == 0
-    document = json.loads(capsys.readouterr().out)
-    jsonschema.validate(document, SCHEMA)
+    document = valid(capsys.readouterr().out, "providers")
     return {row["id"]: row for row in document["providers"]}
 
 
@@ -108,6 +104,8 @@ def test_show_tells_where_a_login_is_looked_for(few, capsys):
     assert "$DEEPSEEK_API_KEY" in told
     assert "https://platform.deepseek.com/usage" in told
     assert "deepseek.toml" in told
+    assert run("show", "deepseek", "--json") == 0
+    assert valid(capsys.readouterr().out, "providers")["provider"]["id"] == "deepseek"
 
 
 def test_one_is_switched_off_and_on_and_the_list_says_so(few, config_dir, capsys):

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from documents import valid
 
 from vibeusage import cli, paths
 from vibeusage.records import store, sync
@@ -43,7 +44,7 @@ def test_a_quiet_sync_says_nothing(log, capsys):
 
 def test_the_figures_of_a_sync_are_a_document(log, capsys):
     assert cli.main(["records", "sync", "--json", "--provider", "claude"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
+    assert valid(capsys.readouterr().out, "records-sync") == {
         "schema": 1,
         "providers": [
             {
@@ -109,7 +110,7 @@ def test_show_tells_what_is_stored(log, capsys):
     told = "2 calls, 2026-01-05 to 2026-01-05, 1 file (1 gone), skipped 1 (not JSON)"
     assert capsys.readouterr().out == f"{path}\n  claude  {told}\n"
     assert cli.main(["records", "show", "--json"]) == 0
-    shown = json.loads(capsys.readouterr().out)
+    shown = valid(capsys.readouterr().out, "records-show")
     assert (shown["schema"], shown["path"], shown["providers"]["claude"]["calls"]) == (1, str(path), 2)
 
 

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from documents import valid
 
 from vibeusage import cli
 
@@ -40,7 +41,7 @@ def price_server(config_dir):
 
 def test_the_prices_that_are_shipped_say_of_when_and_from_where(capsys):
     assert cli.main(["records", "prices", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = valid(capsys.readouterr().out, "records-prices")
     assert (told["schema"], told["update"]) == (1, None)
     assert any("litellm" in source for source in told["sources"])
 
@@ -70,7 +71,7 @@ def test_the_prices_that_costs_rest_on_are_told_with_their_dates_tiers_and_sourc
 
 def test_noted_prices_are_a_document(synced, capsys):
     assert cli.main(["records", "prices", "opus", "--json"]) == 0
-    first, second = json.loads(capsys.readouterr().out)["prices"]
+    first, second = valid(capsys.readouterr().out, "records-prices-model")["prices"]
     assert (first["since"], second["since"], second["tiers"]) == (None, "2026-03-13", [])
     assert first["tiers"][0]["above_tokens"] == 200_000
     assert {**second, "noted_at": None, "source": ""} == {
@@ -110,4 +111,4 @@ def test_a_wild_change_is_taken_only_by_force(price_server, capsys):
     assert cli.main(["records", "prices", "update"]) == 1
     assert "acme-3 differ by more than a factor of 10" in capsys.readouterr().err
     assert cli.main(["records", "prices", "update", "--force", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["update"]["changed"] == ["acme-3"]
+    assert valid(capsys.readouterr().out, "records-prices")["update"]["changed"] == ["acme-3"]

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import jsonschema
 import msgspec
 import pytest
+from documents import valid
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -318,9 +318,7 @@ def test_no_line_of_insights_is_wider_than_the_terminal_and_no_name_gives_it_ord
 
 
 def test_insights_are_of_their_schema(filled):
-    schema = json.loads((GOLDEN.parents[1] / "schemas" / "report-insights.json").read_text())
-    told = json.loads(msgspec.json.encode(gained(filled)))
-    jsonschema.validate(told, schema)
+    told = valid(msgspec.json.encode(gained(filled)), "report-insights")
     assert all(told[section] for section in ("projects", "sessions", "plans", "choices"))
 
 
@@ -359,6 +357,13 @@ def test_csv_has_a_line_for_each_part_and_exact_costs(stored, capsys):
             "estimates": "0",
         }
     ]
+
+
+@pytest.mark.parametrize("kind", SUMS)
+def test_a_report_of_any_kind_is_of_its_schema(kind, filled):
+    told = valid(msgspec.json.encode(made(kind, filled, breakdown=True)), "report")
+    assert told["rows"]
+    assert [("block" in row) for row in told["rows"]] == [kind == "blocks"] * len(told["rows"])
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv", "--no-color"])

@@ -1,18 +1,16 @@
 """Each exit code by the real executable, with real vendors' names over TLS; each JSON document by its schema."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import jsonschema
 import pytest
+from documents import valid
 from homes import HOSTS, USAGE, five_answers, five_logins
 from vendors import Answer, World
 
-SCHEMAS = Path(__file__).parents[1] / "schemas"
 PROGRAM = [str(Path(sys.executable).with_name("vibeusage"))]
 if not Path(PROGRAM[0]).exists():
     PROGRAM = [sys.executable, "-P", "-m", "vibeusage"]
@@ -176,11 +174,13 @@ DOCUMENTS = [
     pytest.param(["report", "insights", "--json"], "report-insights", id="report of insights"),
     pytest.param(["records", "sync", "--json"], "records-sync", id="records sync"),
     pytest.param(["records", "show", "--json"], "records-show", id="records show"),
+    pytest.param(["records", "prices", "--json"], "records-prices", id="records prices"),
+    pytest.param(["history", "--json"], "history", id="history"),
+    pytest.param(["providers", "--all", "--json"], "providers", id="providers"),
+    pytest.param(["plugin", "--json"], "plugin", id="plugin"),
+    pytest.param(["db", "path", "--json"], "db-path", id="db path"),
+    pytest.param(["db", "check", "--json"], "db-check", id="db check"),
 ]
-
-
-def schema(name):
-    return json.loads((SCHEMAS / f"{name}.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_every_json_document_is_of_its_schema(state, args, name, world, home, ru
     assert b"Traceback" not in done.stderr
     if name == "usage-one" and state == "fresh":
         name = "usage-many"  # nothing is known of it: the error says so
-    jsonschema.validate(json.loads(done.stdout), schema(name))
+    valid(done.stdout, name)
     assert done.stdout.count(b"\n") == 1 or args[0] in ("config", "doctor", "auth", "key", "status")
 
 
@@ -211,7 +211,6 @@ def test_every_json_document_is_of_its_schema(state, args, name, world, home, ru
 )
 def test_an_error_in_place_of_a_json_document_is_one_too(args, run):
     done = run(*args)
-    told = json.loads(done.stdout)
-    jsonschema.validate(told, schema("error"))
+    told = valid(done.stdout, "error")
     assert (done.returncode, told["error"]["category"]) == (4, "configuration")
     assert told["error"]["message"] in done.stderr.decode()

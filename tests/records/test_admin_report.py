@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import pytest
+from documents import valid
 from vendors import Answer, World
 
 from vibeusage import cli, config, vault
@@ -209,7 +210,7 @@ def test_the_settings_can_name_another_address_but_no_plain_one_elsewhere(world,
 def test_the_command_tells_what_came_and_that_it_was_asked_a_moment_ago(world, capsys):
     answer(world, {"data": []})
     assert cli.main(["records", "fetch", "claude-api", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
+    said = valid(capsys.readouterr().out, "records-fetch-claude-api")
     assert (said["schema"], said["asked"], said["added"], said["changed"]) == (1, True, 0, 0)
     assert cli.main(["records", "fetch", "claude-api"]) == 0
     out, err = capsys.readouterr()

@@ -6,11 +6,10 @@ import os
 import sys
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+from documents import valid
 from vendors import Answer, World, redirect
 
 from vibeusage import cli, paths, vault
@@ -36,7 +35,6 @@ FILES = "copilot-reports.github.com"
 REPORTS = "/orgs/acme/copilot/metrics/reports"
 LATEST, ONE_DAY = f"{REPORTS}/organization-28-day/latest", f"{REPORTS}/organization-1-day"
 NOW = datetime(2026, 11, 26, 9, tzinfo=UTC)
-SCHEMA = Path(__file__).parents[1] / "schemas" / "report-activity.json"
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
 
 
@@ -208,7 +206,7 @@ def test_what_this_machine_knows_stays_apart_from_the_organisation(world, capsys
         opened.put("copilot", [Call(uuid="facts:r", ts=1_795_514_400_000, kind=FACTS, data=data)], machine="box")
     assert rows() == TOTALS
     assert cli.main(["report", "activity", "--json"]) == 0
-    jsonschema.validate(json.loads(capsys.readouterr().out), json.loads(SCHEMA.read_text()))
+    valid(capsys.readouterr().out, "report-activity")
     assert cli.main(["report", "activity", "--zone", "UTC", "--no-color"]) == 0
     out = capsys.readouterr().out
     assert [line for line in out.splitlines()[2:] if "records since" not in line] == [
@@ -420,7 +418,7 @@ def test_a_store_that_another_program_writes_is_left_alone(world, monkeypatch):
 def test_the_command_tells_what_came_and_keeps_no_secret(world, capsys):
     linked(world, lines(WINDOW))
     assert cli.main(["records", "fetch", "copilot", "--org", "acme", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
+    assert valid(capsys.readouterr().out, "records-fetch-copilot") == {
         "schema": 1,
         "organisation": "acme",
         "days": 2,

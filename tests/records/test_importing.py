@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from documents import valid
 
 from vibeusage import cli, config, paths
 from vibeusage.errors import ConfigError
@@ -466,7 +467,10 @@ def test_the_command_prints_what_it_did_and_each_setting_as_a_command(goblin, ho
     assert lines[2].startswith("claude: 4 found, 2 added, 2 left out, since other records tell of the time from 2026-")
     assert lines[3] == "skipped 1 (no time), 1 (told twice)"
     assert lines[4].startswith("# records.claude.roots stays")
+    assert cli.main(["records", "import", "--from", "claude-goblin", "--json"]) == 0
+    said = valid(capsys.readouterr().out, "records-import")
+    assert said["settings"][0]["was"] == [str(home / ".claude" / "projects")]
     config.reset("records.claude.roots")
     assert cli.main(["records", "import", "--from", "claude-goblin", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
+    said = valid(capsys.readouterr().out, "records-import")
     assert (said["schema"], said["settings"][0]["key"], said["providers"][0]["added"]) == (1, "records.claude.roots", 0)

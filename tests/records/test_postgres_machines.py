@@ -1,6 +1,5 @@
 """Many machines, one PostgreSQL server: whoever is killed or restored, nothing is lost and nothing counts twice."""
 
-import json
 import os
 import random
 import subprocess
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 import psycopg
 import pytest
+from documents import valid
 from postgres_server import running
 
 from vibeusage.errors import StorageError
@@ -100,7 +100,7 @@ def test_a_server_and_a_sender_that_are_killed_in_the_middle_lose_and_double_not
             assert sums(remote) == sums(local)
             assert list(remote.calls()) == list(local.calls())
             assert remote.mark(local.sent(remote.id)[0]) == local.last_number()
-        assert json.loads(told)["is_whole"]
+        assert valid(told, "records-push")["is_whole"]
     assert middle, "no kill came in the middle of anything"
 
 
