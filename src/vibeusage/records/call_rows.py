@@ -44,11 +44,29 @@ class Record(msgspec.Struct, frozen=True):
 
 def of_call(provider: str, call: Call, machine: str, id: Callable[[str], int]) -> tuple:
     """Its row; `id` is that of a text."""
-    *early, speed = texts(call)
-    return (
-        *(provider, kept(call.uuid), call.ts, *map(id, (*early, machine, speed))),
-        *(call.input, call.output, call.write, min(call.write_1h, call.write), call.read),
-        *(prompt_class(call.prompt), call.searches, call.cost, call.rank, call.order),
+    return (  # by place, since a first sync makes many
+        provider,
+        kept(call.uuid),
+        call.ts,
+        id(call.session),
+        id(call.kind),
+        id(call.model),
+        id(call.served_by),
+        id(call.folder),
+        id(call.branch),
+        id(call.version),
+        id(machine),
+        id(call.speed),
+        call.input,
+        call.output,
+        call.write,
+        min(call.write_1h, call.write),
+        call.read,
+        prompt_class(call.prompt),
+        call.searches,
+        call.cost,
+        call.rank,
+        call.order,
         int(call.complete),
         " ".join(call.notes) or None,
         msgspec.json.encode(call.data).decode() if call.data else None,

@@ -64,7 +64,8 @@ class Store(Stored):
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         super().__init__(database)
         self.path = path
-        self._ids: dict[str, int] = {}
+        self._ids = _Ids(database)
+        self._id = self._ids.__getitem__
 
     def _told(self) -> AbstractContextManager[None]:
         return told(self.path)
@@ -262,16 +263,20 @@ class Store(Stored):
                 found[some[row[1]]] = call_rows.of_row(row, self._names)
         return found
 
-    def _id(self, text: str) -> int:
-        known = self._ids.get(text)
-        if known is not None:
-            return known
-        if len(self._ids) > rollup.NAMES_KEPT:
-            self._ids.clear()
+
+class _Ids(dict[str, int]):
+    """The ids of names, which are given one when they are asked for."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._db = database
+
+    def __missing__(self, text: str) -> int:
+        if len(self) > rollup.NAMES_KEPT:
+            self.clear()
         row = self._db.execute("SELECT id FROM names WHERE text = ?", (kept(text),)).fetchone()
         found = row[0] if row else self._db.execute("INSERT INTO names (text) VALUES (?)", (kept(text),)).lastrowid
-        self._ids[text] = found or 0
-        return self._ids[text]
+        self[text] = found or 0
+        return self[text]
 
 
 def _changed(added: Iterable[Call], better: Iterable[Call]) -> Changed:

@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -36,17 +37,15 @@ def below(root: Path, ending: str) -> Iterator[Path]:
 
 def hits(block: bytes, needle: bytes | re.Pattern[bytes]) -> Iterator[bytes]:
     """The lines of `block` that hold `needle`, in their order, each once and without its newline."""
-    at = 0
-    while (hit := _found(block, needle, at)) >= 0:
+    at, find = 0, partial(block.find, needle) if isinstance(needle, bytes) else partial(_searched, block, needle)
+    while (hit := find(at)) >= 0:
         start = block.rfind(b"\n", at, hit) + 1 or at
         end = block.find(b"\n", hit)
         at = end if end >= 0 else len(block)
         yield block[start:at]
 
 
-def _found(block: bytes, needle: bytes | re.Pattern[bytes], at: int) -> int:
-    if isinstance(needle, bytes):
-        return block.find(needle, at)
+def _searched(block: bytes, needle: re.Pattern[bytes], at: int) -> int:
     match = needle.search(block, at)
     return match.start() if match else -1
 
