@@ -220,3 +220,23 @@ def test_tables_of_another_version_are_left_alone_by_who_reads(version, said, ur
     if version:
         with pytest.raises(StorageError, match=said):
             server.writer(url)
+
+
+def test_tables_of_a_version_before_get_what_they_lack(url):
+    with store.open() as local:
+        calls = [call(str(at), START + at * DAY, folder="f" * (at % 3)) for at in range(90)]
+        local.put("claude", calls, machine="here")
+    push.run(url)
+    with server.reader(url) as remote:
+        before = sums(remote, ("folder", "machine"))
+    with psycopg.connect(url, autocommit=True) as admin:
+        kept = admin.execute("SELECT * FROM vibeusage.rollup_places ORDER BY 1, 8").fetchall()
+        admin.execute("DROP TABLE vibeusage.rollup_places")
+        admin.execute("UPDATE vibeusage.state SET version = 1")
+    with pytest.raises(StorageError, match="has older tables"):
+        server.reader(url)
+    server.writer(url).close()
+    with server.reader(url) as remote:
+        assert sums(remote, ("folder", "machine")) == before
+    with psycopg.connect(url) as admin:
+        assert admin.execute("SELECT * FROM vibeusage.rollup_places ORDER BY 1, 8").fetchall() == kept
