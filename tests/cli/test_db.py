@@ -124,6 +124,28 @@ def test_a_backup_into_a_folder_or_a_file_replaces_an_older_copy_only(capsys, fi
     assert (tmp_path / "letter").read_text() == "dear"
 
 
+def other_database(path: Path, version: int = 0) -> Path:
+    with closing(sqlite3.connect(path)) as made:
+        made.executescript(f"CREATE TABLE bookmarks (address); PRAGMA user_version = {version}")
+    return path
+
+
+def test_a_backup_never_replaces_the_database_of_another_program_or_one_at_work(capsys, filled, tmp_path):
+    theirs = other_database(tmp_path / "places.sqlite")
+    ours = tmp_path / "other" / "usage.db"
+    with store.open(ours) as opened:
+        opened.put("claude", [Call(uuid="theirs", ts=T)], machine="m")
+        for target in (theirs, ours):
+            before = target.read_bytes()
+            code, out, err = ran(capsys, "backup", str(target))
+            assert (code, out, "is no copy of a database" in err, target.read_bytes()) == (4, "", True, before)
+
+
+def test_the_database_of_another_program_is_none_of_a_newer_vibeusage(capsys, filled, tmp_path):
+    code, _, err = ran(capsys, "restore", str(other_database(tmp_path / "places.sqlite", 80)), "--yes")
+    assert (code, f"{tmp_path}/places.sqlite is no database of vibeusage" in err, calls()) == (4, True, ALL)
+
+
 def test_without_a_store_there_is_nothing_to_copy_or_delete(capsys, path):
     assert ran(capsys, "backup")[2] == (
         f"vibeusage: there is no database in {path}\n  `vibeusage records sync` makes one and fills it\n"

@@ -97,12 +97,12 @@ def temporary(path: Path) -> Generator[Path]:
 def check_schema(found: sqlite3.Connection, path: Path) -> int:
     """Which schema of ours it has. Raises StorageError for one of a newer program, ConfigError for none of ours."""
     known = schema.version(found)
-    if known > len(schema.MIGRATIONS):
+    if known > len(schema.MIGRATIONS) and _has_calls(found):
         raise StorageError(
             f"{path} was written by a newer vibeusage (schema {known}, this one knows {len(schema.MIGRATIONS)})",
             hint="update vibeusage",
         )
-    if known < 1 or _parts(found) != _parts_of(known):
+    if not 1 <= known <= len(schema.MIGRATIONS) or _parts(found) != _parts_of(known):
         raise ConfigError(f"{path} is no database of vibeusage", hint=_OURS)
     return known
 
@@ -160,14 +160,21 @@ def _still(path: Path) -> Generator[sqlite3.Connection]:
     """A file that a person has named; where nothing lies beside it, nothing is put there by reading it."""
     if not _begins_as_database(path):
         raise ConfigError(f"{path} is no database", hint=_OURS)
-    is_alone = not any(os.path.exists(f"{path}{suffix}") for suffix in ("-wal", "-journal"))
-    address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if is_alone else ''}"
-    with closing(sqlite3.connect(address, timeout=PATIENCE_S, isolation_level=None, uri=True)) as found:
+    with closing(_connected(path, is_alone=_is_alone(path))) as found:
         try:
             check_schema(found, path)
         except sqlite3.DatabaseError as exc:
             raise _damaged_copy(path) from exc
         yield found
+
+
+def _is_alone(path: Path) -> bool:
+    return not any(os.path.exists(f"{path}{suffix}") for suffix in ("-wal", "-journal"))
+
+
+def _connected(path: Path, *, is_alone: bool) -> sqlite3.Connection:
+    address = f"file:{quote(str(path))}?mode=ro{'&immutable=1' if is_alone else ''}"
+    return sqlite3.connect(address, timeout=PATIENCE_S, isolation_level=None, uri=True)
 
 
 def _damaged_copy(path: Path) -> Damaged:
@@ -181,8 +188,23 @@ def _check_target(path: Path, target: Path) -> None:
         return
     if os.path.exists(target) and os.path.samefile(path, target):
         raise ConfigError(f"{target} is the database itself", hint="name another file")
-    if not _begins_as_database(target):
+    if not _is_copy(target):
         raise ConfigError(f"{target} is there, and is no copy of a database", hint="name another file")
+
+
+def _is_copy(path: Path) -> bool:
+    """Of ours and of any age; no other program's database, and none that is at work."""
+    if not _begins_as_database(path) or not _is_alone(path):
+        return False
+    with closing(_connected(path, is_alone=True)) as found:
+        try:
+            return _has_calls(found)
+        except sqlite3.DatabaseError:
+            return False
+
+
+def _has_calls(found: sqlite3.Connection) -> bool:
+    return bool(found.execute("SELECT 1 FROM sqlite_master WHERE name = 'usage_records'").fetchone())
 
 
 def _begins_as_database(path: Path) -> bool:
