@@ -124,6 +124,16 @@ def test_another_folder_is_only_read(server, be, tmp_path):
     assert [path.name for path in stick.iterdir()] == ["server.calls"]
 
 
+def test_a_file_that_cannot_be_read_costs_none_of_the_others(server, tmp_path, capsys):
+    folder = tmp_path / "carried"
+    folder.mkdir()
+    (tmp_path / "exported").rename(folder / "b.calls")
+    (folder / "a.calls").symlink_to(folder / "nowhere")
+    os.mkfifo(folder / "c.calls")
+    assert cli.main(["db", "merge", str(folder)]) == 5
+    assert capsys.readouterr() == ("2 new calls, 0 completed\n", "left out: 2 (cannot be read)\n")
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

@@ -120,6 +120,11 @@ def test_a_bomb_is_not_unpacked():
         {"notes": ["two words"]},
         {"input": "3"},
         {"data": {"text": "x" * 70_000}},
+        {"data": {"a": {"b": {"c": {"d": {"e": {"f": {"g": {"h": 1}}}}}}}}},
+        {"kind": "facts", "data": {"completions": {"python": 5}}},
+        {"kind": "facts", "data": {"organisation": ["acme"], "editor": {}}},
+        {"kind": "facts", "data": {"edits": 3}},
+        {"kind": "facts", "data": {"providers": {"ollama": "many"}}},
     ],
     ids=str,
 )
@@ -128,6 +133,13 @@ def test_a_call_that_no_reader_makes_is_left_out(changes):
     bad = {**good, "call": {**good["call"], **changes}}
     lines = msgspec.json.encode(bad) + b"\n" + msgspec.json.encode(good) + b"\n"
     assert read(part(lines)) == ([record()], ["no call"], True)
+
+
+def test_what_is_nested_too_deeply_to_be_read_costs_no_other_call():
+    good, depth = msgspec.json.encode(record()), 100_000
+    for value in (b'{"a":' * depth + b"1" + b"}" * depth, b"[" * depth + b"]" * depth):
+        lines = b"".join([good.replace(b'"data":null', b'"data":{"a":%b}' % value), b"\n", good, b"\n"])
+        assert read(part(lines)) == ([record()], ["no call"], True)
 
 
 def test_what_a_later_version_adds_is_passed_over():

@@ -60,14 +60,24 @@ def _joined(source: str, settings: Config) -> Joined:
 
 def _from_files(path: Path, into: Store, joined: Joined) -> None:
     try:
-        found = [each.path for each in joining.listed(path, joined.skip)] if path.is_dir() else [os.path.realpath(path)]
-        for name in found:
-            with joining.opened(name) as stream:
-                joining.stream(into, stream, joined)
-            joined.files += 1
+        if not path.is_dir():
+            _from_file(os.path.realpath(path), into, joined)
+            return
+        found = list(joining.listed(path, joined.skip))
     except OSError as exc:
         hint = "name a file that `vibeusage db export FILE` has written, and that you may read"
         raise StorageError(f"{path} cannot be read: {exc.strerror}", hint=hint) from exc
+    for each in found:
+        try:
+            _from_file(each.path, into, joined)
+        except OSError:
+            joined.skip("cannot be read")
+
+
+def _from_file(name: str, into: Store, joined: Joined) -> None:
+    with joining.opened(name) as stream:
+        joining.stream(into, stream, joined)
+    joined.files += 1
 
 
 def _tell(joined: Joined) -> None:

@@ -13,12 +13,12 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
 
 from vibeusage.records.call_rows import Record
-from vibeusage.records.readers.spec import MOST_TOKENS, MOST_WORD, Call
+from vibeusage.records.readers.spec import FACTS, MOST_TOKENS, MOST_WORD, Call
 from vibeusage.records.readers.values import FIRST_MS
 from vibeusage.records.sync import MOST_OF_ONE
 
@@ -31,11 +31,13 @@ LAST_MS = 7_258_118_400_000  # 2200: another machine's clock may be wrong, and o
 MOST_COST = 1 << 56
 TEXT_MOST = 4096
 DATA_MOST = 64 << 10
+DEPTH_MOST = 8
 _HEAD = re.compile(rb"vibeusage-calls (\d+)(?: (\d{1,9}) (\d{1,9}) ([0-9a-f]{64}))?.*\n")
 _END = re.compile(rb"vibeusage-end (\d+)(?: ([0-9a-f]{64}))?.*\n")
 _CUT_OFF = b"cut off"
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _DECODER = msgspec.json.Decoder(Record)
+_ODD = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)  # of lines that are none of ours
 
 Skip = Callable[[str], None]  # hears why something is left out
 
@@ -46,6 +48,20 @@ class Head(NamedTuple):
     size: int
     packed: int
     digest: bytes
+
+
+class _Facts(msgspec.Struct):
+    """Those that reports count with."""
+
+    organisation: str = ""
+    editor: str = ""
+    completions: dict[str, tuple[int, int]] = {}
+    code: dict[str, tuple[int, int]] = {}
+    edits: dict[str, int] = {}
+    languages: dict[str, int] = {}
+    providers: dict[str, int] = {}
+    contexts: dict[str, int] = {}
+    commands: dict[str, int] = {}
 
 
 class Part(NamedTuple):
@@ -148,7 +164,7 @@ def records(lines: bytes, skip: Skip) -> list[Record]:
     """Those that make sense; the rest is counted."""
     try:
         found = _DECODER.decode_lines(lines)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _ODD:
         found = list(_one_by_one(lines, skip))
     sound = [record for record in found if _is_sound(record)]
     for _ in range(len(found) - len(sound)):
@@ -160,7 +176,7 @@ def _one_by_one(lines: bytes, skip: Skip) -> Iterator[Record]:
     for line in lines.splitlines():
         try:
             yield _DECODER.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except _ODD:
             skip("no call")
 
 
@@ -176,8 +192,24 @@ def _is_sound(record: Record) -> bool:
         and all(note and " " not in note for note in call.notes)
         and FIRST_MS <= call.ts <= LAST_MS
         and _are_counts(call)
-        and (call.data is None or len(_ENCODER.encode(call.data)) <= DATA_MOST)
+        and (call.data is None or _is_sound_data(call.kind, call.data))
     )
+
+
+def _is_sound_data(kind: str, data: dict[str, Any]) -> bool:
+    if not _is_flat(data, DEPTH_MOST) or len(_ENCODER.encode(data)) > DATA_MOST:
+        return False
+    if kind == FACTS:
+        try:
+            msgspec.convert(data, _Facts)
+        except msgspec.ValidationError:
+            return False
+    return True
+
+
+def _is_flat(value: object, depth: int) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_is_flat(part, depth - 1) for part in parts)
 
 
 def _are_counts(call: Call) -> bool:
