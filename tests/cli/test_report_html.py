@@ -57,7 +57,8 @@ def test_stdout_gets_what_a_file_gets(name, stored, tmp_path, vibeusage):
 
 def test_a_folder_is_no_place_for_it(stored, tmp_path, capsys):
     assert cli.main(["report", "html", "--output", str(tmp_path)]) == 1
-    assert "cannot be used: Is a directory" in capsys.readouterr().err
+    said = f"vibeusage: {tmp_path} cannot be used: Is a directory\n  check its name and rights, and the free space\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,16 @@ def test_a_reader_that_leaves_early_causes_no_traceback(vibeusage):
     early = subprocess.run(["sh", "-c", f"{command} | true"], capture_output=True, timeout=30)
     assert (early.returncode, early.stderr) == (0, b"")
     full = subprocess.run(["sh", "-c", f"{command} >/dev/full"], capture_output=True, timeout=30)
-    assert (full.returncode, full.stderr) == (1, b"vibeusage: the output cannot be written: No space left on device\n")
+    said = "vibeusage: the output cannot be written: No space left on device\n  check where it goes, and the space\n"
+    assert (full.returncode, full.stderr.decode()) == (1, said)
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_mistake(closed):
+    save()
+    line = f"{sys.executable} -P -m vibeusage usage {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=30)
+    assert (done.returncode, b"mistake" in done.stderr) == (0, False)
 
 
 def test_cache_show_names_account_source_and_age(capsys):

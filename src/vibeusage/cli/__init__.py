@@ -47,6 +47,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: list[str]) -> int:
     """Run one command; the exit code. Errors go to stderr as one sentence and a hint."""
+    _open_missing()
     try:
         code = _dispatch(argv)
         sys.stdout.flush()
@@ -66,7 +67,8 @@ def main(argv: list[str]) -> int:
     except OSError as exc:
         _forget_stdout()
         what = f"{exc.filename} cannot be used" if exc.filename else "the output cannot be written"
-        _complain(f"{what}: {exc.strerror}")
+        hint = "check its name and rights, and the free space" if exc.filename else "check where it goes, and the space"
+        _complain(f"{what}: {exc.strerror}\n{hint}")
         return 1
     except Exception as exc:  # its text may hold anything, a secret too: only its kind and place are told
         import traceback  # an eighth of an interpreter start
@@ -101,6 +103,13 @@ def _print_as_json(error: VibeusageError) -> None:
     told = {"category": error.category, "message": clean(str(error), 500), "hint": clean(error.hint, 2000)}
     with contextlib.suppress(OSError):
         print(json.dumps({"schema": 1, "error": told}), flush=True)
+
+
+def _open_missing() -> None:
+    """A stream that was closed before (`>&-`) takes and gives nothing; else a file of ours would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 for all the time that we run
 
 
 def _forget_stdout() -> None:
