@@ -25,10 +25,15 @@ def records(settings: Config, today: date) -> Token:
     Of a server nobody hears: it is asked again every minute.
     """
     usage_db = place.named(settings)
-    server = int(time.monotonic() // SERVER_S) if settings.storage.url else 0
     log = _stamp(usage_db.with_name(f"{usage_db.name}-wal"))
     written = log if log and log[1] else None  # one that is empty comes and goes with its readers
-    return config.stamp(), _stamp(usage_db), written, _stamp(paths.data_dir() / "prices.json"), today, server
+    prices = _stamp(paths.data_dir() / "prices.json")
+    return config.stamp(), _stamp(usage_db), written, prices, today, *server(settings)
+
+
+def server(settings: Config) -> Token:
+    """Which one it is, and which minute, when there is one."""
+    return (settings.storage.url, int(time.monotonic() // SERVER_S)) if settings.storage.url else ()
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

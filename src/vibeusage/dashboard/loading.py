@@ -2,7 +2,7 @@
 
 import os
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import msgspec
 from vibeusage import accounts, cache, config, labels, overview, provider_states, redact
 from vibeusage.config import Config
 from vibeusage.dashboard import changes, facts, options
+from vibeusage.errors import Unavailable
 from vibeusage.records import days, heatmap, history, reading, reports, store, tally
 from vibeusage.records.reports import Query, Report
 from vibeusage.records.stored import Stored
@@ -93,11 +94,13 @@ class Settings(msgspec.Struct, frozen=True):
 class Source:
     """Reads, one thing at a time; keeps the prices as long as nothing that they come from has changed.
 
-    `redacted`: with labels in the place of names.
+    A server that could not be reached is asked again a minute later: seconds may pass until that is known, for each
+    reading. `redacted`: with labels in the place of names.
     """
 
     def __init__(self, *, redacted: bool = False) -> None:
         self._pricer: tuple[changes.Token, tally.Pricer] | None = None
+        self._away: changes.Token | None = None
         self._redacted = redacted
 
     def load(self, ask: Ask, now: datetime) -> object:
@@ -127,7 +130,16 @@ class Source:
         today = now.astimezone(zone).date()
         query = Query(zone=zone, names=labels.stable() if self._redacted else lambda kind, name: name)
         prices = self._prices(settings, today)
-        return reading.read(settings, lambda opened: _of_records(ask, opened, prices, query, today))
+        return self._read(settings, lambda opened: _of_records(ask, opened, prices, query, today))
+
+    def _read(self, settings: Config, ask: Callable[[Stored], object]) -> object:
+        if self._away == changes.server(settings):
+            return reading.instead(ask)
+
+        def note(reason: Unavailable) -> None:
+            self._away = changes.server(settings)
+
+        return reading.read(settings, ask, on_fallback=note)
 
     def _prices(self, settings: Config, today: date) -> tally.Pricer:
         token = changes.records(settings, today)

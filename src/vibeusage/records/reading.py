@@ -23,15 +23,23 @@ def read(
     settings: Config, ask: Callable[[Stored], Found], *, local: bool = False, on_fallback: OnFallback | None = None
 ) -> Found:
     """What `ask` makes of the records; `on_fallback` hears why they are this machine's own and not the server's."""
-    source = LOCAL
-    if settings.storage.url and not local:
-        try:
-            with remote(settings.storage.url) as opened:
-                return ask(opened)
-        except Unavailable as exc:
-            if on_fallback:
-                on_fallback(exc)
-            source = INSTEAD
+    if not settings.storage.url or local:
+        return _own(ask, LOCAL)
+    try:
+        with remote(settings.storage.url) as opened:
+            return ask(opened)
+    except Unavailable as exc:
+        if on_fallback:
+            on_fallback(exc)
+    return instead(ask)
+
+
+def instead(ask: Callable[[Stored], Found]) -> Found:
+    """Of this machine, by who knows that the server cannot be reached."""
+    return _own(ask, INSTEAD)
+
+
+def _own(ask: Callable[[Stored], Found], source: str) -> Found:
     with store.open(readonly=True) as opened:
         opened.source = source
         return ask(opened)
