@@ -1,6 +1,7 @@
 """Mistral Vibe's running totals: one record per session, the cache taken out of the prompt."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ HAND = [
     pytest.param(meta(stats=STATS | {"session_cached_tokens": None}), [but(input=15_000, read=0)], {}, id="no cache"),
     pytest.param(
         meta(stats=STATS | {"session_cached_tokens": 16_000}),
-        [but(input=15_000, read=16_000, order=32_200, notes=("disjoint",))],
+        [but(input=15_000, read=16_000, notes=("disjoint",))],
         {},
         id="a cache larger than the prompt",
     ),
@@ -76,6 +77,7 @@ HAND = [
     pytest.param(meta(stats=None), [], {}, id="nothing used"),
     pytest.param(meta(stats=STATS | {"session_completion_tokens": "1200"}), [CALL], {}, id="odd numbers"),
     pytest.param(meta(config=None, active_model="gpt-5.2"), [but(model="gpt-5.2", served_by="openai")], {}, id="old"),
+    pytest.param(meta(config=None, agent_config={"active_model": "devstral-2"}), [CALL], {}, id="before version 2"),
     pytest.param(meta(session_id=None), [but(uuid="session_1", session="session_1")], {}, id="no id"),
     pytest.param(meta(environment=None, git_branch=None), [but(folder="", branch="")], {}, id="no place"),
     pytest.param(json.dumps(meta(), indent=1).replace("\n", "\r\n").encode(), [CALL], {}, id="CRLF"),
@@ -101,6 +103,43 @@ def test_a_session_that_grows_replaces_what_it_was():
         for call in order:
             fold(found, msgspec.structs.replace(call))
         assert list(found.values()) == [CALL]
+
+
+def test_a_time_without_a_zone_is_a_local_one(monkeypatch):
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert calls(meta(end_time="2026-09-21T16:13:20.000000")) == [CALL]
+        assert calls(meta(end_time=None, start_time="2026-09-21T16:13:20")) == [CALL]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+STARTED = STATS | {"session_prompt_tokens": 900, "session_completion_tokens": 100, "session_cached_tokens": 0}
+
+
+@pytest.mark.parametrize(
+    ("stats", "expected"),
+    [
+        pytest.param(STATS, but(input=9100, output=1100, cost=150_000_000_000), id="compaction takes the totals on"),
+        pytest.param(STATS | {"steps": 1}, CALL, id="a fork begins at 0"),
+        pytest.param(STATS | {"session_prompt_tokens": 899}, but(input=899, read=5000, order=2099), id="less than it"),
+    ],
+)
+def test_a_session_that_goes_on_from_another_counts_what_it_grew_by(tmp_path, stats, expected):
+    """Their folders end in the first characters of their ids."""
+    told = {
+        "session_1_aaaaaaaa": meta(session_id="aaaaaaaa-1", stats=STARTED | {"steps": 2, "session_cost": 0.1}),
+        "session_2_aaaaaaaa": meta(session_id="aaaaaaaa-2", stats=STATS | {"session_prompt_tokens": 14_999}),
+        "session_3_s-1": meta(stats=stats, parent_session_id="aaaaaaaa-1"),
+    }
+    for name, body in told.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "meta.json").write_text(json.dumps(body))
+    path = tmp_path / "session_3_s-1" / "meta.json"
+    found = list(read(path.read_bytes(), Source(path, tmp_path)))
+    assert [msgspec.structs.replace(call, notes=()) for call in found] == [expected]
 
 
 def test_the_home_can_be_moved():
