@@ -23,8 +23,9 @@ from vibeusage.records.reading import INSTEAD
 DAY_S = 86_400
 WAIT_S = 10.0
 PRICE = "[pricing.models.own]\ninput = 1.0\noutput = 1.0\n"
-# by the key of each page how lines of it begin
+# by the key of each page what is on it
 BOTH = {
+    "u": ("─ · {source}", "$1.00 $6.00 $6.00", "1.0M 6.0M 6.0M"),
     "w": ("2026-W48, 23 Nov to 29 Nov · {source} $5.00 · 5.0M tokens · 5 calls", "Total 5 5.0M $5.00"),
     "m": ("November 2026 · {source} $6.00 · 6.0M tokens · 6 calls", "Total 6 6.0M $6.00"),
     "y": ("2026 · {source} $7.00 · 7.0M tokens · 7 calls", "Total 7 7.0M $7.00"),
@@ -38,6 +39,7 @@ BOTH = {
     "p": ("Providers, November 2026 · {source}", "claude 2 2.0M $2.00", "codex 4 4.0M $4.00", "Total 6 6.0M $6.00"),
 }
 ALONE = {
+    "u": ("─ · {source}", "$1.00 $2.00 $2.00", "1.0M 2.0M 2.0M"),
     "w": ("2026-W48, 23 Nov to 29 Nov · {source} $2.00 · 2.0M tokens · 2 calls", "Total 2 2.0M $2.00"),
     "m": ("November 2026 · {source} $2.00 · 2.0M tokens · 2 calls", "Total 2 2.0M $2.00"),
     "y": ("2026 · {source} $2.00 · 2.0M tokens · 2 calls", "Total 2 2.0M $2.00"),
@@ -79,7 +81,7 @@ async def looked_at(app: Dashboard, pilot, pages: dict[str, tuple[str, ...]], so
     found = ""
     for key, lines in pages.items():
         await pilot.press(key)
-        wanted = [f"\n{line.format(source=source)} " for line in lines]
+        wanted = [f"{line.format(source=source)} " for line in lines]
         end = time.monotonic() + WAIT_S
         while missing := [line for line in wanted if line not in words(app)]:
             assert time.monotonic() < end, f"{missing} never appeared on:\n{shown(app)}"
@@ -90,7 +92,7 @@ async def looked_at(app: Dashboard, pilot, pages: dict[str, tuple[str, ...]], so
 
 def words(app: Dashboard) -> str:
     """Its lines with one blank between words, and at their ends."""
-    return "".join(f"\n{' '.join(line.split())} " for line in shown(app).splitlines())
+    return "".join(f"{' '.join(line.split())} \n" for line in shown(app).splitlines())
 
 
 @pytest.mark.anyio

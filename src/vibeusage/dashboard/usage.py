@@ -6,11 +6,11 @@ from decimal import Decimal
 from vibeusage import pace, render
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Past, Quotas, Recent
-from vibeusage.dashboard.page import Cell, Column, Page, Room, beside, table
+from vibeusage.dashboard.page import Cell, Column, Page, Room, beside, of_source, table
 from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price
 from vibeusage.records import history
-from vibeusage.terminal import Line, Style, wrapped
+from vibeusage.terminal import Line, Style, cells_of, cut, wrapped
 
 PAIRS_FROM = 150
 BETWEEN = 4
@@ -87,5 +87,7 @@ def spent(recent: Recent, style: Style, cells: int) -> list[Line]:
         ["Tokens", lines[1], *(amount(row.total_tokens, short=True) for row in sums)],
     ]
     names = [Column("", is_name=True), Column(f"last {len(every)} days", is_name=True)]
-    rule: Line = [("dim", style.glyphs.across * cells)]
-    return [rule, *table([*names, *(Column(f"    {title}") for title, _ in SPANS)], told, style, cells)]
+    whose = of_source(recent.report.source, style)
+    rule: Line = [("dim", style.glyphs.across * (cells - cells_of(whose))), *whose]
+    columns = [*names, *(Column(f"    {title}") for title, _ in SPANS)]
+    return [cut(rule, cells, style), *table(columns, told, style, cells)]
