@@ -137,6 +137,9 @@ HAND = [
     ),
     pytest.param([line(usage={"speed": "fast"})], [but(speed="fast")], id="fast"),
     pytest.param([line(usage={"speed": "standard"})], [CALL], id="standard speed is no speed"),
+    pytest.param([line(usage={"inference_geo": "us", "speed": "fast"})], [but(speed="fast us")], id="in one country"),
+    pytest.param([line(usage={"service_tier": "batch", "inference_geo": "us"})], [but(speed="batch us")], id="batch"),
+    pytest.param([line(usage={"service_tier": "priority", "inference_geo": "global"})], [CALL], id="no other price"),
     pytest.param(
         [line(usage={"server_tool_use": {"web_search_requests": 4}})], [but(searches=4)], id="web searches are counted"
     ),

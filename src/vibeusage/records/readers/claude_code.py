@@ -51,6 +51,8 @@ class _Usage(msgspec.Struct, gc=False):
     cache_read_input_tokens: Tokens | None = None
     cache_creation: _Split | None = None  # absent before 1.0.9x; 0 and 0 beside a true whole in some versions
     speed: str | None = None
+    service_tier: str | None = None
+    inference_geo: str | None = None
     server_tool_use: _Tools | None = None
     iterations: list[_Iteration] | None = None
 
@@ -136,11 +138,17 @@ def _call(line: _Line, inner: _Line | _Inner, message: _Message, ts: int) -> Cal
         kind="subagent" if side else "assistant",
         complete=message.stop_reason is not None,
         served_by=_served_by(model, message.id if message.id and not message.id.startswith("msg_01") else ""),
-        speed=usage.speed if usage.speed and usage.speed != "standard" else "",
+        speed=_speed(usage),
         searches=tools.web_search_requests or 0,
         cost=pico(line.cost) if line.cost else None,
         data={"agent": line.agent_id} if line.agent_id and len(line.agent_id) <= 64 else None,
     )
+
+
+def _speed(usage: _Usage) -> str:
+    """How it was served, as far as that has a price of its own."""
+    told = (usage.speed, "batch" if usage.service_tier == "batch" else "", "us" if usage.inference_geo == "us" else "")
+    return " ".join(word for word in told if word and word != "standard")
 
 
 def _identity(inner: _Line | _Inner, message: _Message) -> str:
@@ -224,7 +232,7 @@ def _mirrors(places: Places) -> list[Path]:
 
 
 def _reader(name: str, title: str, roots: Callable[[Places], list[Path]]) -> Reader:
-    return Reader(id=name, name=title, parser=1, roots=roots, find=find, form=Lines(read))
+    return Reader(id=name, name=title, parser=2, roots=roots, find=find, form=Lines(read))
 
 
 READERS = (
