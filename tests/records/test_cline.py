@@ -300,3 +300,8 @@ def test_a_fork_s_tasks_are_where_the_editor_s_settings_say(tmp_path):
 def test_a_folder_named_like_a_task_s_file_is_none(tmp_path):
     (tmp_path / "t1" / "ui_messages.json").mkdir(parents=True)
     assert list(ROO.find(tmp_path)) == list(CLINE.find(tmp_path / "absent")) == []
+
+
+def test_the_cost_that_the_log_states_counts_before_the_list_price():
+    """Only the tool knows it: a router's, and a summary's without tokens."""
+    assert {reader.prices for reader in READERS} == {"auto"}

@@ -361,3 +361,8 @@ def test_files_are_found_by_their_places(tmp_path, home):
     assert names == {"session-store.db", f"session-state/{S}/events.jsonl", "session-state/old.jsonl", "otel/a.jsonl"}
     places = Places(environ={"COPILOT_HOME": "/srv/c"}, home=tmp_path, platform="linux")
     assert READERS[0].roots(places)[0] == Path("/srv/c")
+
+
+def test_the_cost_that_the_log_states_counts_before_the_list_price():
+    """Only the tool knows it: in units of its own."""
+    assert {reader.prices for reader in READERS} == {"auto"}

@@ -213,3 +213,8 @@ def test_every_member_of_the_family_has_its_own_home(tmp_path):
     family = [f"/h/{name}/agent/sessions" for name in (".pi", ".omp", ".senpi", ".gjc")]
     assert homes == [*family, "/h/.openclaw/agents"]
     assert roots(PI, PI_AGENT_DIR="/p") == ["/p/sessions"]
+
+
+def test_the_cost_that_the_log_states_counts_before_the_list_price():
+    """Only the tool knows it: a router's."""
+    assert {reader.prices for reader in READERS} == {"auto"}

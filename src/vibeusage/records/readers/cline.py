@@ -252,11 +252,20 @@ def _read_cline(body: bytes, source: Source) -> Iterator[Call]:
 
 
 def _fork(id: str, name: str, roots: Callable[[Places], list[Path]]) -> Reader:
-    return Reader(id=id, name=name, parser=1, roots=roots, find=tasks, form=Document(partial(read, fork=True)))
+    form = Document(partial(read, fork=True))
+    return Reader(id=id, name=name, parser=1, roots=roots, find=tasks, form=form, prices="auto")
 
 
 READERS = (
-    Reader(id="cline", name="Cline", parser=1, roots=cline, find=tasks_and_sessions, form=Document(_read_cline)),
+    Reader(
+        id="cline",
+        name="Cline",
+        parser=1,
+        roots=cline,
+        find=tasks_and_sessions,
+        form=Document(_read_cline),
+        prices="auto",
+    ),
     _fork("roo", "Roo Code", extension("rooveterinaryinc.roo-cline", "roo-cline.customStoragePath")),
     _fork("kilo", "Kilo Code", extension("kilocode.kilo-code", "kilo-code.customStoragePath")),
     _fork("bob", "IBM Bob", bob),

@@ -69,7 +69,16 @@ def read_database(
 
 def _reader(find: Callable[[Path], Iterator[Path]], form: Lines | Database) -> Reader:
     old = {".json": Document(copilot_vscode.read_document)}
-    return Reader(id="copilot", name="GitHub Copilot", parser=2, roots=_roots, find=find, form=form, also=old)
+    return Reader(
+        id="copilot",
+        name="GitHub Copilot",
+        parser=2,
+        roots=_roots,
+        find=find,
+        form=form,
+        also=old,
+        prices="auto",
+    )
 
 
 READERS = (_reader(find_databases, Database(read_database)), _reader(find_files, Lines(read_lines)))

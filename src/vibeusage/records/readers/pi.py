@@ -182,8 +182,8 @@ def _transcripts(root: Path) -> Iterator[Path]:
 
 
 def _reader(id: str, name: str, roots: Callable[[Places], list[Path]]) -> Reader:
-    lines = Lines(partial(read, needle=_USAGE))
-    return Reader(id=id, name=name, parser=1, roots=roots, find=partial(below, ending=".jsonl"), form=lines)
+    lines, find = Lines(partial(read, needle=_USAGE)), partial(below, ending=".jsonl")
+    return Reader(id=id, name=name, parser=1, roots=roots, find=find, form=lines, prices="auto")
 
 
 _ALSO: dict[str, Any] = {".sqlite": Database(read_database)}
@@ -200,5 +200,6 @@ READERS = (
         find=_transcripts,
         form=Lines(partial(read, needle=_USAGE_OR_MODEL)),
         also=_ALSO,
+        prices="auto",
     ),
 )
