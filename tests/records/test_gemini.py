@@ -188,6 +188,7 @@ def test_chats_are_found_and_nothing_beside_them(tmp_path, chats):
     for name in (
         *("chats/session-1.jsonl", "chats/session-1.json", "chats/parent/child.jsonl"),
         *("logs.json", "checkpoint-a.json", "chats/notes.json", "chats/session-2.unreadable-1.jsonl"),
+        "chats/session-3.tmp-1.jsonl",
     ):
         lines(chats.parent / name, HEADER)
     root = tmp_path / ".gemini"

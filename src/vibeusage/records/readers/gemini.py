@@ -150,7 +150,8 @@ def find(root: Path) -> Iterator[Path]:
 
 def _is_chat(path: Path) -> bool:
     is_old = path.suffix == ".json" and path.name.startswith("session-")
-    return (is_old or path.suffix == ".jsonl") and ".unreadable-" not in path.name
+    is_left = ".unreadable-" in path.name or ".tmp-" in path.name
+    return (is_old or path.suffix == ".jsonl") and not is_left
 
 
 def _roots(places: Places) -> list[Path]:
