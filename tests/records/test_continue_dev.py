@@ -237,6 +237,19 @@ def test_a_session_is_one_total_with_the_cost_it_states(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "folder"),
+    [
+        pytest.param("file:///home/ana/my%20shop", "/home/ana/my shop", id="an editor tells a URI"),
+        pytest.param("/home/ana/50%20off", "/home/ana/50%20off", id="the command line a path"),
+        pytest.param(None, "", id="none"),
+    ],
+)
+def test_the_folder_of_a_session_is_a_path(tmp_path, told, folder):
+    calls, _ = one(tmp_path / "c", session(workspaceDirectory=told))
+    assert [call.folder for call in calls] == [folder]
+
+
 def test_a_session_that_grows_replaces_what_it_was(tmp_path):
     found: dict[str, Call] = {}
     for number, count in enumerate((1, 2, 1)):

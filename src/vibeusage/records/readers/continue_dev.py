@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -171,7 +172,7 @@ def _total(session: _Session, usages: list[_Usage], path: Path) -> Call:
         ts=_created(name, path) or 0,
         session=name,
         model=model,
-        folder=(session.workspace_directory or "").removeprefix("file://"),
+        folder=_folder(session.workspace_directory or ""),
         input=rest,
         output=output,
         write=write,
@@ -182,6 +183,11 @@ def _total(session: _Session, usages: list[_Usage], path: Path) -> Call:
         cost=pico(own.total_cost),
         notes=(APPROXIMATE, *notes),
     )
+
+
+def _folder(told: str) -> str:
+    """A path as the command line tells it; an editor tells a URI."""
+    return unquote(told.removeprefix("file://")) if told.startswith("file://") else told
 
 
 def _facts(session: _Session, call: Call, found: dict[str, dict[str, int]]) -> Call:
@@ -223,4 +229,4 @@ def _find(root: Path) -> Iterator[Path]:
 
 
 _ALSO: dict[str, Any] = {".sqlite": Database(read_database), ".json": Document(read_session)}
-READER = Reader(id="continue", name="Continue", parser=2, roots=_roots, find=_find, form=Lines(read_log), also=_ALSO)
+READER = Reader(id="continue", name="Continue", parser=3, roots=_roots, find=_find, form=Lines(read_log), also=_ALSO)
