@@ -13,7 +13,7 @@ from records.merge_rule import merged, read_file, read_tree
 
 from vibeusage.records.readers.codex import READER
 from vibeusage.records.readers.codex_files import find
-from vibeusage.records.readers.spec import Call, Lines, Places, Source
+from vibeusage.records.readers.spec import Call, Lines, Places, ReadLater, Source
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "records" / "codex"
 START = 1_790_928_000_000  # 2026-10-02T08:00:00Z
@@ -343,11 +343,28 @@ def test_a_compressed_rollout_gives_the_calls_of_the_plain_one(tmp_path, packed)
     assert (list(read_file(READER, broken)), broken.skipped) == ([], {"damaged zstd": 1})
 
 
-def test_without_a_package_that_unpacks_a_compressed_rollout_is_reported(tmp_path, monkeypatch):
+@pytest.fixture
+def no_unpacker(monkeypatch):
+    """There is none."""
     for name in ("compression", "compression.zstd", "backports", "backports.zstd", "zstandard"):
         monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.mark.usefixtures("no_unpacker")
+def test_without_a_package_that_unpacks_a_compressed_rollout_waits(tmp_path):
     of = source(rollout(tmp_path, b"").rename(tmp_path / "sessions" / f"rollout-{ME}.jsonl.zst"))
-    assert (list(read_file(READER, of)), of.skipped) == ([], {"zstd": 1})
+    with pytest.raises(ReadLater, match="install it beside vibeusage"):
+        list(read_file(READER, of))
+
+
+@pytest.mark.usefixtures("no_unpacker")
+def test_a_fork_waits_with_its_parent_that_cannot_be_unpacked(tmp_path):
+    """Else all that it copied would count as its own."""
+    parent = rollout(tmp_path, name=PARENT)
+    parent.rename(parent.with_name(f"{parent.name}.zst"))
+    of = source(rollout(tmp_path, meta(forked_from_id=PARENT), counted(9, A, A), counted(20, AB, B)))
+    with pytest.raises(ReadLater):
+        list(read_file(READER, of))
 
 
 def test_found_are_rollouts_at_any_depth_and_packed_ones_without_a_plain_copy(tmp_path):

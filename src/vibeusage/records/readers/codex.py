@@ -18,13 +18,14 @@ from vibeusage.records.readers.codex_counters import Counters, Vector
 from vibeusage.records.readers.codex_files import blocks, find, parents, roots, unpacker
 from vibeusage.records.readers.codex_shapes import DECODER, Info, Line, Payload, born_at, ms, name_of, spawner, vector
 from vibeusage.records.readers.jsonl import decoded, hits
-from vibeusage.records.readers.spec import Call, Document, Lines, Reader, Source
+from vibeusage.records.readers.spec import Call, Document, Lines, Reader, ReadLater, Source
 from vibeusage.records.readers.values import FIRST_MS, served_by
 
 _KINDS = rb"token_count|turn_context|session_meta|token_usage_record|task_started|thread_settings_applied"
 _NEEDLE = re.compile(rb'"type"\s*:\s*"(?:' + _KINDS + rb')"')
 _COUNTS = re.compile(rb'"type"\s*:\s*"token_count"')
 _TIERS = ("fast", "priority", "flex")
+_NO_ZSTD = "compressed rollouts (.zst) wait for Python 3.14 or the package zstandard: install it beside vibeusage"
 _ASIDE = ("subagent", "guardian_review")  # threads that a session starts for itself
 
 
@@ -239,8 +240,7 @@ def _opened(path: Path, source: Source) -> Iterator[bytes]:
 def _unpacked(data: bytes, source: Source) -> Iterator[bytes]:
     zstd = unpacker()
     if zstd is None:
-        source.skip("zstd")
-        return
+        raise ReadLater(_NO_ZSTD)
     try:
         with zstd.open(io.BytesIO(data), "rb") as stream:
             yield from blocks(stream)
