@@ -165,6 +165,11 @@ HAND = [
         [but(uuid="msg_bdrk_0123456789", model="us.anthropic.claude-opus-4-6-v1:0", served_by="bedrock")],
         id="Bedrock",
     ),
+    pytest.param(
+        [line(message={"model": "jp.anthropic.claude-opus-4-6-v1"})],
+        [but(model="jp.anthropic.claude-opus-4-6-v1", served_by="bedrock")],
+        id="Bedrock in a region",
+    ),
     pytest.param([line(message={"model": "<synthetic>"})], [], id="a synthetic answer is no call"),
     pytest.param(
         [line(type="user", message={"usage": ...}, toolUseResult={"totalTokens": 7, "usage": USAGE})],

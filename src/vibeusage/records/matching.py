@@ -12,7 +12,7 @@ _ROUTE = re.compile(
     r"(openrouter|bedrock|vertex_ai|azure|copilot|anthropic|openai|google|models|cline-pass)/|custom:"
     # the makers, as routers write them before a model of theirs
     r"|(gemini|x-ai|xai|z-ai|zai|deepseek|moonshotai|qwen|mistralai|minimax|meta-llama|cohere)/"
-    r"|(us|eu|apac|global)\.(?=[a-z]+\.)|anthropic\."
+    r"|(us|eu|apac|jp|au|global)\.(?=[a-z]+\.)|anthropic\."
 )
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d\d-\d\d)\Z")
 
@@ -63,7 +63,10 @@ def _writings(name: str) -> Iterator[str]:
     yield name
     name = re.sub(r"-v\d+:\d+\Z", "", name)
     yield name
-    name = re.sub(r"@(\d{8})\Z", r"-\1", name)
+    if "claude" in name:
+        name = re.sub(r"-v\d+(?=@|\Z)", "", name)
+        yield name
+    name = re.sub(r"@(\d{8})\Z", r"-\1", name).removesuffix("@default")
     yield name
     if "claude" in name:
         name = re.sub(r"(?<=\d)\.(?=\d)", "-", name)

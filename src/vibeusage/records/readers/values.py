@@ -84,7 +84,7 @@ def pico(dollars: Any) -> int | None:
 def served_by(model: str, message_id: str = "") -> str:
     """Who serves a model, by its name or the message's; "" when nothing tells."""
     name = model.lower()
-    if message_id.startswith("msg_bdrk_") or re.match(r"bedrock/|(us|eu|apac|global)\.anthropic\.|anthropic\.", name):
+    if message_id.startswith("msg_bdrk_") or re.match(r"bedrock/|((us|eu|apac|jp|au|global)\.)?anthropic\.", name):
         return "bedrock"
     if message_id.startswith("msg_vrtx_") or ("claude" in name and "@" in name):
         return "vertex"
