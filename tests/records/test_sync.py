@@ -577,6 +577,14 @@ def test_a_database_of_an_unknown_schema_is_an_error_and_costs_nothing_else(logs
     assert totals(db) == {"1": 1}
 
 
+@pytest.mark.parametrize("content", [b"no database at all " * 99, b"SQLite format 3\0" + b"x" * 5000], ids=["text", "head"])
+def test_a_database_that_is_none_is_told_in_words(logs, db, synced, content):
+    (logs / "tool.db").write_bytes(content)
+    (error,) = synced(DATABASES).errors
+    assert error.error == "no database, or a damaged one; it is read again when it has changed"
+    assert synced(DATABASES).errors == []
+
+
 def test_a_database_that_is_replaced_is_read_from_its_beginning(logs, db, synced, tool_db):
     synced(DATABASES)
     path = next(logs.iterdir())

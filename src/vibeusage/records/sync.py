@@ -29,6 +29,7 @@ from vibeusage.records.store import Store
 BATCH = 20_000
 FUTURE_MS = 86_400_000
 MOST_OF_ONE = 1 << 43  # tokens of one call; sums of these stay within 64 bits
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 UNREAD = 0  # an mtime that no file has: to be looked at again
 
 OnProgress = Callable[[str, int, int], None]  # provider, bytes read, bytes to read
@@ -221,7 +222,7 @@ class _Job:
             again = msgspec.structs.replace(known or file.state(), mtime_ns=UNREAD)
             self._fail(again, known, exc.strerror or type(exc).__name__)
         except (_ReaderFailed, sqlite3.Error) as exc:
-            self._fail(file.state(), known, str(exc) if isinstance(exc, _ReaderFailed) else type(exc).__name__)
+            self._fail(file.state(), known, str(exc if isinstance(exc, _ReaderFailed) else _told(exc)))
         for reason, count in source.skipped.items():
             if count > before.get(reason, 0):
                 self.result.skip(reason, count - before.get(reason, 0))
@@ -399,6 +400,8 @@ def _each(calls: Iterable[Call]) -> Iterator[Call]:
 def _told(exc: Exception) -> _ReaderFailed:
     if isinstance(exc, Misread):
         return _ReaderFailed(str(exc))
+    if getattr(exc, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+        return _ReaderFailed("no database, or a damaged one; it is read again when it has changed")
     import traceback
 
     frame = traceback.extract_tb(exc.__traceback__)[-1]
