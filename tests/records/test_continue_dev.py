@@ -174,6 +174,22 @@ def test_the_database_is_read_on_from_its_last_row(tmp_path):
     assert second[0].uuid not in {call.uuid for call in first}
 
 
+def test_a_database_that_was_made_anew_is_read_from_its_first_row(tmp_path):
+    root = home(tmp_path / "c", rows=[BOTH, (SONNET, 10, 1, "2026-09-22 10:00:00")])
+    path = root / "dev_data" / "devdata.sqlite"
+    source = Source(path, root)
+    with sqlite3.connect(path) as db:
+        _, mark = read_database(db, source, {})
+        db.execute("DELETE FROM tokens_generated")
+        db.executemany(
+            "INSERT INTO tokens_generated VALUES (?, ?, 'x', 5, ?, '2026-09-23 10:00:00')", [(1, SONNET, 7), (2, SONNET, 8)]
+        )
+        found, mark = read_database(db, source, mark)
+        again, _ = read_database(db, source, mark)
+    db.close()
+    assert ([call.input for call in found], again) == ([7, 8], [])
+
+
 def test_an_unknown_database_is_nothing_new():
     source = Source(Path("/c/dev_data/devdata.sqlite"), Path("/c"))
     assert read_database(sqlite3.connect(":memory:"), source, {"id": 7}) == ([], {"id": 7})

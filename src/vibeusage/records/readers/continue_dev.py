@@ -91,10 +91,11 @@ def read_log(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Ca
 def read_database(
     connection: sqlite3.Connection, source: Source, mark: dict[str, Any]
 ) -> tuple[list[Call], dict[str, Any]]:
-    """`mark`: the last id, and what `_estimate` keeps."""
-    mark, until = dict(mark), _first_of_log(source)
+    """`mark`: the last id and its time, and what `_estimate` keeps."""
+    until = _first_of_log(source)
     calls: list[Call] = []
     try:
+        mark = dict(mark) if _is_same(connection, mark) else {}
         rows = connection.execute(
             f"SELECT {_COLUMNS} FROM tokens_generated WHERE id > ? ORDER BY id",  # noqa: S608 — names of ours
             (mark.get("id", 0),),
@@ -103,12 +104,18 @@ def read_database(
         source.skip("unknown schema")
         return calls, mark
     for id, model, provider, prompt, generated, timestamp in rows:
-        mark["id"] = id
+        mark["id"], mark["at"] = id, timestamp
         at = millis(timestamp)
         if until is None or (at is not None and at < until - _SKEW_MS):
             line = _Line(None, model, provider, count(prompt), count(generated))
             calls += _estimate(line, at, source, mark)
     return calls, mark
+
+
+def _is_same(connection: sqlite3.Connection, mark: dict[str, Any]) -> bool:
+    """Whether the row read last is still that row: a database that was made anew begins with the first id again."""
+    sql = "SELECT timestamp FROM tokens_generated WHERE id = ?"
+    return connection.execute(sql, (mark.get("id"),)).fetchone() == (mark.get("at"),)
 
 
 def _first_of_log(source: Source) -> int | None:
