@@ -181,9 +181,8 @@ def test_a_database_that_was_made_anew_is_read_from_its_first_row(tmp_path):
     with sqlite3.connect(path) as db:
         _, mark = read_database(db, source, {})
         db.execute("DELETE FROM tokens_generated")
-        db.executemany(
-            "INSERT INTO tokens_generated VALUES (?, ?, 'x', 5, ?, '2026-09-23 10:00:00')", [(1, SONNET, 7), (2, SONNET, 8)]
-        )
+        row = "INSERT INTO tokens_generated VALUES (?, 'm', 'x', 5, ?, '2026-09-23 10:00:00')"
+        db.executemany(row, [(1, 7), (2, 8)])
         found, mark = read_database(db, source, mark)
         again, _ = read_database(db, source, mark)
     db.close()

@@ -577,7 +577,7 @@ def test_a_database_of_an_unknown_schema_is_an_error_and_costs_nothing_else(logs
     assert totals(db) == {"1": 1}
 
 
-@pytest.mark.parametrize("content", [b"no database at all " * 99, b"SQLite format 3\0" + b"x" * 5000], ids=["text", "head"])
+@pytest.mark.parametrize("content", [b"no database " * 99, b"SQLite format 3\0" + b"x" * 5000], ids=["text", "head"])
 def test_a_database_that_is_none_is_told_in_words(logs, db, synced, content):
     (logs / "tool.db").write_bytes(content)
     (error,) = synced(DATABASES).errors
