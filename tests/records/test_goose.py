@@ -88,6 +88,25 @@ def test_a_session_is_one_total(over, expected, reasons):
     assert skipped == reasons
 
 
+CACHED = SCHEMA.replace(
+    "provider_name",
+    "accumulated_cache_read_tokens INTEGER, accumulated_cache_write_tokens INTEGER, accumulated_cost REAL, provider_name",
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        pytest.param((4000, 300, 0.25), but(input=700, read=4000, write=300, cost=250_000_000_000), id="of the prompt"),
+        pytest.param((None, None, None), CALL, id="none told"),
+        pytest.param((6000, 0, 0), but(read=6000, notes=("disjoint",)), id="more than the prompt"),
+    ],
+)
+def test_the_cache_is_taken_out_of_the_prompt(told, expected):
+    names = ("accumulated_cache_read_tokens", "accumulated_cache_write_tokens", "accumulated_cost")
+    assert calls(ROW | dict(zip(names, told, strict=True)), schema=CACHED) == [expected]
+
+
 def test_a_session_that_grows_replaces_what_it_was():
     (small,) = calls(ROW | {"accumulated_input_tokens": 40, "accumulated_total_tokens": 640})
     for order in ((small, CALL), (CALL, small), (CALL, small, CALL)):

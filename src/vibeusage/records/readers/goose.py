@@ -1,9 +1,10 @@
 """Goose: running totals of each session in its database.
 
 Source: `sessions/sessions.db` in Goose's data folder, table `sessions` (undocumented).
-Known from: the public source of Goose and of a tracker, read in August 2026; not seen live.
-Units: times are UTC text. The columns without `accumulated_` are the last call only and are left alone; what a
-stated total has beyond input and output is kept apart as `rest`.
+Known from: the public source of Goose and of a tracker, read in August and November 2026; not seen live.
+Units: times are UTC text, input holds what the cache gave and took (told since schema 14, June 2026), cost in dollars.
+The columns without `accumulated_` are the last call only and are left alone; what a stated total has beyond input and
+output is kept apart as `rest`.
 
 One record per session, dated by its last change: a long session moves from day to day.
 """
@@ -15,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from vibeusage.records.readers.counts import moment
+from vibeusage.records.readers.counts import fresh, moment
 from vibeusage.records.readers.spec import Call, Database, Places, Reader, Source
-from vibeusage.records.readers.values import count, millis, served_by
+from vibeusage.records.readers.values import count, millis, pico, served_by
 
 
 class _Config(msgspec.Struct, gc=False):
@@ -45,9 +46,11 @@ def _calls(rows: sqlite3.Cursor, source: Source) -> Iterator[Call]:
 
 
 def _call(row: dict[str, Any]) -> Call:
-    fresh, output = count(row.get("accumulated_input_tokens")) or 0, count(row.get("accumulated_output_tokens")) or 0
-    rest = max(0, (count(row.get("accumulated_total_tokens")) or 0) - fresh - output)
+    names = ("input", "output", "total", "cache_read", "cache_write")
+    prompt, output, total, read_, write = (count(row.get(f"accumulated_{name}_tokens")) or 0 for name in names)
+    rest = max(0, total - prompt - output)
     output, rest = (output, rest) if output else (rest, 0)
+    fed, notes = fresh(prompt, read_, write)
     model = _model(row.get("model_config_json"))
     return Call(
         uuid=f"{row.get('id')}@{millis(row.get('created_at')) or 0}",
@@ -55,11 +58,15 @@ def _call(row: dict[str, Any]) -> Call:
         session=str(row.get("id")),
         model=model,
         folder=str(row.get("working_dir") or ""),
-        input=fresh,
+        input=fed,
         output=output,
-        order=fresh + output + rest,
+        write=write,
+        read=read_,
+        order=prompt + output + rest,
         kind="aggregate",
         served_by=str(row.get("provider_name") or "") or served_by(model),
+        cost=pico(row.get("accumulated_cost")),
+        notes=notes,
         data={"rest": rest} if rest else None,
     )
 
@@ -81,4 +88,4 @@ def _find(root: Path) -> Iterator[Path]:
     return (path for path in (root / "sessions.db",) if path.is_file())
 
 
-READER = Reader(id="goose", name="Goose", parser=1, roots=_roots, find=_find, form=Database(read))
+READER = Reader(id="goose", name="Goose", parser=2, roots=_roots, find=_find, form=Database(read))
