@@ -141,6 +141,19 @@ def test_a_report_that_loses_its_server_in_the_middle_is_this_machines_own():
 
 
 @slow
+def test_a_report_does_not_wait_for_who_holds_the_tables(named, cluster, monkeypatch, capsys):
+    stored("a")
+    push.run(named)
+    monkeypatch.setitem(postgres._READING, "lock_timeout", "100ms")
+    with psycopg.connect(named) as other:
+        other.execute("LOCK TABLE vibeusage.usage_records IN ACCESS EXCLUSIVE MODE")
+        assert cli.main(["report", "daily", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["source"] == reading.INSTEAD
+    assert f"the server {postgres.name_of(named)} is busy with its tables; " in said.err
+
+
+@slow
 def test_a_sync_and_the_refresher_send_what_they_find(named, home, monkeypatch, capsys):
     log = home / ".claude" / "projects" / "p" / "s.jsonl"
     log.parent.mkdir(parents=True)

@@ -36,7 +36,7 @@ _PATIENCE: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
 }
 # a program that stops in the middle must not hold what others wait for
-_READING = {"statement_timeout": "60s", "idle_in_transaction_session_timeout": "600s"}
+_READING = {"statement_timeout": "60s", "idle_in_transaction_session_timeout": "600s", "lock_timeout": "10s"}
 _WRITING = {"statement_timeout": "300s", "idle_in_transaction_session_timeout": "60s", "lock_timeout": "60s"}
 # few of very many rows are touched, by their index: without statistics, which new tables lack, nobody would guess that
 _WAYS = ("seqscan", "bitmapscan", "hashjoin", "mergejoin", "material")
@@ -147,6 +147,8 @@ def told(name: str) -> Generator[None]:
         ) from exc
     except errors.QueryCanceled as exc:
         raise Unavailable(f"the server {name} took too long", hint="ask for less, such as with `--since`") from exc
+    except errors.LockNotAvailable as exc:
+        raise Unavailable(f"the server {name} is busy with its tables", hint="try again in a moment") from exc
     except (psycopg.OperationalError, psycopg.InterfaceError) as exc:
         raise Unavailable(f"the server {name} is gone: {reason(exc)}", hint="try again in a moment") from exc
     except psycopg.Error as exc:
