@@ -238,13 +238,15 @@ def test_what_goes_wrong_over_there_is_one_sentence_and_costs_no_call(
     assert cli.main(["db", "merge", "ssh://server"]) == code
     told = capsys.readouterr().err
     assert said in told
+    assert code == 5 or "\n  try `ssh server vibeusage db export - | wc -c`\n" in told
     assert "\033" not in told
     assert count() == calls
 
 
-def test_what_is_read_of_another_machine_has_an_end(ssh, monkeypatch, capsys):
+@pytest.mark.parametrize("script", ["EXPORT", "exec yes >&2"])
+def test_what_is_read_of_another_machine_has_an_end(script, ssh, monkeypatch, capsys):
     monkeypatch.setattr(remote, "BYTES_MOST", 200)
-    ssh("EXPORT")
+    ssh(script)
     assert cli.main(["db", "merge", "ssh://server"]) == 1
     assert "prints more than 200 bytes" in capsys.readouterr().err
 

@@ -74,8 +74,7 @@ def export(of: Address, environ: Mapping[str, str]) -> Generator[BinaryIO]:
                 return
             if program.code() != NOT_FOUND or command is ELSEWHERE:
                 program.finish()
-                hint = f"try `ssh {of.host} vibeusage db export - | wc -c`"
-                raise ShapeError(f"{of.host} printed no records", hint=hint)
+                raise ShapeError(f"{of.host} printed no records", hint=program.hint)
 
 
 class _Program(io.RawIOBase):
@@ -84,6 +83,7 @@ class _Program(io.RawIOBase):
     def __init__(self, of: Address, command: tuple[str, ...], environ: Mapping[str, str], until: float) -> None:
         super().__init__()
         self._host = of.host
+        self.hint = f"try `ssh {of.host} vibeusage db export - | wc -c`"
         self._until = until
         self._held, self._said = b"", b""
         self._bytes = 0
@@ -105,7 +105,7 @@ class _Program(io.RawIOBase):
         held = b""
         while not (found := _START.search(held)):
             if len(held) > NOISE_MOST:
-                raise ShapeError(f"{self._host} prints something else than records")
+                raise ShapeError(f"{self._host} prints something else than records", hint=self.hint)
             chunk = self._next(1 << 16)
             if not chunk:
                 return False
@@ -127,21 +127,21 @@ class _Program(io.RawIOBase):
         while self._selector.get_map():
             ready = self._selector.select(max(0.0, min(SILENCE_S, self._until - time.monotonic())))
             if not ready:
-                raise Unavailable(f"{self._host} said nothing for too long")
+                raise Unavailable(f"{self._host} said nothing for too long", hint=self.hint)
             for key, _ in ready:
-                chunk = os.read(key.fd, min(size, 1 << 16))
+                chunk = self._counted(os.read(key.fd, min(size, 1 << 16)))
                 if not chunk:
                     self._selector.unregister(key.fileobj)
                 elif key.fileobj is self._err:
                     self._said = (self._said + chunk)[-SAID_MOST:]
                 else:
-                    return self._counted(chunk)
+                    return chunk
         return b""
 
     def _counted(self, chunk: bytes) -> bytes:
         self._bytes += len(chunk)
         if self._bytes > BYTES_MOST:
-            raise ShapeError(f"{self._host} prints more than {BYTES_MOST:,} bytes")
+            raise ShapeError(f"{self._host} prints more than {BYTES_MOST:,} bytes", hint=self.hint)
         return chunk
 
     def code(self) -> int:
@@ -149,7 +149,7 @@ class _Program(io.RawIOBase):
         try:
             return self._process.wait(GRACE_S)
         except subprocess.TimeoutExpired as exc:
-            raise Unavailable(f"ssh {self._host} does not end") from exc
+            raise Unavailable(f"ssh {self._host} does not end", hint=self.hint) from exc
 
     def finish(self) -> None:
         """Raises Unavailable when it does not end well."""
@@ -157,8 +157,7 @@ class _Program(io.RawIOBase):
             pass
         if code := self.code():
             said = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it says nothing"
-            hint = f"try `ssh {self._host} vibeusage db export - | wc -c`"
-            raise Unavailable(f"ssh {self._host} ended with {code}: {clean(said, 300)}", hint=hint)
+            raise Unavailable(f"ssh {self._host} ended with {code}: {clean(said, 300)}", hint=self.hint)
 
     def close(self) -> None:
         if not self.closed and hasattr(self, "_process"):
