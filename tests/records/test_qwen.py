@@ -96,8 +96,32 @@ def test_a_line_without_uuid_is_known_by_time_and_counts(tmp_path):
 
 
 def test_chats_are_found_archived_ones_too(tmp_path):
-    for name in ("p/chats/a.jsonl", "p/chats/archive/b.jsonl", "p/other.jsonl", "q/chats/c.json"):
+    names = ("p/chats/a.jsonl", "p/chats/archive/b.jsonl", "p/subagents/s-1/agent-x.jsonl", "p/other.jsonl")
+    for name in (*names, "q/chats/c.json", "p/subagents/s-1/agent-x.jsonl.stream", "p/subagents/s-1/agent-x.meta.json"):
         lines(tmp_path / name, line())
-    assert {path.name for path in READER.find(tmp_path)} == {"a.jsonl", "b.jsonl"}
-    home = Places(environ={}, home=Path("/home/ana"), platform="linux")
-    assert READER.roots(home) == [Path("/home/ana/.qwen/projects")]
+    assert {path.name for path in READER.find(tmp_path)} == {"a.jsonl", "b.jsonl", "agent-x.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "root"),
+    [
+        ({}, "/home/ana/.qwen/projects"),
+        ({"QWEN_HOME": "/q"}, "/q/projects"),
+        ({"QWEN_HOME": "/q", "QWEN_RUNTIME_DIR": "/run/q"}, "/run/q/projects"),
+    ],
+)
+def test_the_home_can_be_moved(environ, root):
+    assert READER.roots(Places(environ=environ, home=Path("/home/ana"), platform="linux")) == [Path(root)]
+
+
+@pytest.mark.parametrize("meta", [b'{"agentId":"x","model":"qwen3-coder-plus"}', b"{torn", None])
+def test_a_subagent_s_call_is_its_parent_s_and_of_the_model_beside_it(tmp_path, meta):
+    path = tmp_path / "subagents" / "s-1" / "agent-x.jsonl"
+    told = {**line(), "agentId": "x", "isSidechain": True}
+    del told["model"]
+    lines(path, told)
+    if meta:
+        path.with_name("agent-x.meta.json").write_bytes(meta)
+    (call,) = feed(READER, path).calls.values()
+    known = "qwen3-coder-plus" if meta and meta.endswith(b"}") else ""
+    assert (call.session, call.kind, call.model, call.data) == ("s-1", "subagent", known, {"agent": "x"})
