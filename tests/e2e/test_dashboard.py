@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -267,6 +268,16 @@ def test_watch_draws_follows_the_size_and_leaves_the_terminal_as_it_was(pane, so
     window.keys("j", "j", "j")
     window.wait("Opus")
     window.keys("q")
+    left_as_it_was(window)
+
+
+@pytest.mark.parametrize(("command", "there"), [("dashboard", "esc quit"), ("watch", "q quits")])
+def test_ended_from_outside_they_leave_the_terminal_as_it_was(pane, some, command, there):
+    window = pane(f"vibeusage {command}")
+    window.wait(there)
+    shell = window.run("display-message", "-p", "#{pane_pid}").strip()
+    (running,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+    os.kill(int(running), signal.SIGTERM)
     left_as_it_was(window)
 
 

@@ -1,7 +1,9 @@
 """The dashboard in Textual: draws the board's page, passes keys to it, and reads in the background what has changed."""
 
+import asyncio
 import contextlib
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Collection
@@ -89,6 +91,7 @@ class Dashboard(App[int]):
 
     def on_mount(self) -> None:
         self.theme = "ansi-dark"
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)  # else the terminal stays as it is
         self._seen = self._tokens()
         self.loader.start()
         self.loader.want([*self.board.asks(), *self.board.ahead()])
