@@ -147,8 +147,11 @@ def _call(line: _Line, inner: _Line | _Inner, message: _Message, ts: int) -> Cal
 
 def _speed(usage: _Usage) -> str:
     """How it was served, as far as that has a price of its own."""
-    told = (usage.speed, "batch" if usage.service_tier == "batch" else "", "us" if usage.inference_geo == "us" else "")
-    return " ".join(word for word in told if word and word != "standard")
+    speed = usage.speed if usage.speed and usage.speed != "standard" else ""
+    if usage.service_tier != "batch" and usage.inference_geo != "us":  # of nearly all
+        return speed
+    told = (speed, usage.service_tier, usage.inference_geo)
+    return " ".join(word for word in told if word in (speed, "batch", "us") and word)
 
 
 def _identity(inner: _Line | _Inner, message: _Message) -> str:
