@@ -34,6 +34,8 @@ config_dir = "{FOLDER}"
 base_url = "https://{HOST}/v1"
 [providers."copilot@{ACCOUNT}"]
 config_dir = "~/canary/copilot"
+[machines]
+name = "canary-desk"
 [alerts]
 thresholds = [80]
 command = ["/srv/canary-client/notify", "{{title}}"]
@@ -170,6 +172,7 @@ def test_a_name_has_the_same_label_in_a_sentence_as_alone(known):
         pytest.param("/home/other/x", "path", id="another's home"),
         pytest.param("a@b.example asks", "mail asks", id="a mail that nobody told of"),
         pytest.param("codex@stranger: no", "codex@account: no", id="an account that is not known"),
+        pytest.param("set machines.folder, storage.url", "set machines.folder, storage.url", id="settings"),
         pytest.param("[::1] 127.0.0.1 localhost", "[::1] 127.0.0.1 localhost", id="this machine"),
     ],
 )

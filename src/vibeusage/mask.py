@@ -31,6 +31,7 @@ LEAST = 3  # a shorter word would take half the report along
 OURS = frozenset({"cache", "claude", "codex", "config", "data", "file", "home", "root", "vibeusage"})
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 OUR_KEYS = ("providers.", "credentials.", "fetch.", "line.", "vibeusage.")  # a setting is no host
+SETTINGS = frozenset(f"{table}.{name}" for table, struct in config.TABLES.items() for name in struct.__struct_fields__)
 LOOPBACK = re.compile(r"localhost|\[?::1\]?|127\.\d+\.\d+\.\d+", re.I)
 _FILE = re.compile(
     r"[\w-]+\.(binarycookies|cfg|conf|crt|json|jsonl|lock|md|original|pem|plist|py|service|sh|sqlite|timer|toml|tsv|vscdb|ya?ml)",
@@ -173,7 +174,8 @@ def _site(name: str) -> str:
 
 
 def _is_public(name: str, public: frozenset[str]) -> bool:
-    return _site(name) in public or bool(_FILE.fullmatch(name)) or name.lower().startswith(OUR_KEYS)
+    is_setting = name in SETTINGS or name.lower().startswith(OUR_KEYS)
+    return is_setting or _site(name) in public or bool(_FILE.fullmatch(name))
 
 
 # --- what is private here

@@ -64,6 +64,9 @@ def _redaction(*, is_asked: bool) -> "Redaction":
 
 def _show(shown_as: "Redaction", *, as_json: bool) -> int:
     settings, document = config.load(), config.read()
+    if name := shown_as.label("machine", settings.machines.name or ""):
+        machines = msgspec.structs.replace(settings.machines, name=name)
+        settings = msgspec.structs.replace(settings, machines=machines)
     if as_json:
         said = [shown_as.text(dotted(path)) for path, _ in _leaves((), document)]
         in_force = config.effective(settings)
