@@ -1,6 +1,7 @@
 """The file usage.db: made private, opened to write or to read, and what goes wrong with it as errors of ours."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 import stat
@@ -108,6 +109,9 @@ def told(path: Path) -> Generator[None]:
             f"{path} cannot be used: {what}", hint="check the free space and the rights of its folder"
         ) from exc
     except OSError as exc:
+        if exc.errno == errno.ELOOP:
+            hint = "put the file itself there, or name its folder: `vibeusage config set storage.folder PATH`"
+            raise StorageError(f"{path} cannot be used: it is a symbolic link", hint=hint) from exc
         raise StorageError(
             f"{path} cannot be used: {exc.strerror or exc}", hint="check the free space and the rights of its folder"
         ) from exc
