@@ -79,6 +79,15 @@ def test_rows_of_a_clock_that_was_wrong_keep_nothing_back(db):
     assert rows(db) == [(T, T, 5.0, T + FIVE)]
 
 
+def test_a_clock_that_is_set_back_costs_nothing_that_was_seen_before(db):
+    note(db, sample(T + 10, 1), sample(T + 310, 2))
+    before = rows(db)
+    month = 30 * 86_400
+    assert note(db, sample(T + 610 - month, 3), now=T + 610 - month) == 0
+    assert rows(db) == before
+    assert note(db, sample(T + 910, 4)) == 1
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.floats(0, 1_000_000))
 def test_a_percentage_is_kept_to_a_hundredth_and_never_says_nothing_or_all_of_what_is_not(percent):

@@ -48,10 +48,19 @@ def put(database: sqlite3.Connection, id_of: Callable[[str], int], samples: Iter
     for sample in list(samples)[:MOST_AT_ONCE]:
         if 0 < sample.at <= now + FUTURE_S:
             window = _window(database, id_of, sample)
+            later = (window, now + FUTURE_S)
+            sql = "SELECT 1 FROM quota_points WHERE window_id = ? AND at > ?"
+            if _is_long_before(sample) and database.execute(sql, later).fetchone():
+                continue  # it is this clock that is wrong
             # of a clock that was wrong: nothing would be news until then
-            database.execute("DELETE FROM quota_points WHERE window_id = ? AND at > ?", (window, now + FUTURE_S))
+            database.execute("DELETE FROM quota_points WHERE window_id = ? AND at > ?", later)
             new += _put(database, window, sample)
     return new
+
+
+def _is_long_before(sample: Sample) -> bool:
+    """Whether the window that it is of had not begun by the clock, give or take a window's length."""
+    return bool(sample.resets_at and sample.window_s) and sample.at < sample.resets_at - 2 * sample.window_s
 
 
 def take(database: sqlite3.Connection, id_of: Callable[[str], int], points: Iterable[Point]) -> None:
