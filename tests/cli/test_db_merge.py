@@ -2,13 +2,14 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 from documents import valid
 
 from vibeusage import cli, config
-from vibeusage.records import remote, store
+from vibeusage.records import place, remote, store
 from vibeusage.records.readers.spec import Call
 
 T = 1_750_000_500_000
@@ -150,11 +151,31 @@ def test_what_cannot_be_done_is_one_sentence(args, said, capsys):
 def test_an_export_that_fails_leaves_what_was_there(server, be, tmp_path, monkeypatch, capsys):
     be("server")
     file = tmp_path / "x.calls"
-    file.write_bytes(b"before")
+    file.write_bytes(b"vibeusage-end 1 before")
     monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     assert cli.main(["db", "export", str(file)]) == 1
     assert "No space left" in capsys.readouterr().err
-    assert (file.read_bytes(), sorted(path.name for path in tmp_path.glob("x*"))) == (b"before", ["x.calls"])
+    assert file.read_bytes() == b"vibeusage-end 1 before"
+    assert [path.name for path in tmp_path.glob("x*")] == ["x.calls"]
+
+
+def test_an_export_replaces_an_older_one_and_nothing_else(server, be, tmp_path, capsys):
+    be("server")
+    fifo, letter = tmp_path / "fifo", tmp_path / "letter"
+    letter.write_text("dear")
+    kept = {path: path.read_bytes() for path in (letter, place.usage_db())}
+    for path in kept:
+        assert cli.main(["db", "export", str(path)]) == 4
+        assert f"{path} is there, and is no export\n  name another file\n" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in kept} == kept
+    (tmp_path / "empty").touch()
+    for name in ("empty", "exported"):
+        assert cli.main(["db", "export", str(tmp_path / name)]) == 0
+    os.mkfifo(fifo)
+    reading = subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE)
+    assert cli.main(["db", "export", str(fifo)]) == 0
+    assert reading.communicate(timeout=10)[0] == (tmp_path / "exported").read_bytes()
+    assert fifo.is_fifo()
 
 
 @pytest.mark.parametrize(
