@@ -1,9 +1,16 @@
 """Counts and money of the records as a person reads them."""
 
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from vibeusage.records.tally import Row
-from vibeusage.terminal import Style
+if TYPE_CHECKING:
+    from vibeusage.records.tally import Row
+    from vibeusage.terminal import Style
+
+
+def counted(count: int, name: str) -> str:
+    """`1 call`, `2,345 calls`."""
+    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def amount(number: int, *, short: bool) -> str:
@@ -22,7 +29,7 @@ def money(dollars: str) -> str:
     return "<$0.01" if 0 < exact < Decimal("0.005") else f"${exact:,.2f}"
 
 
-def price(row: Row, style: Style) -> str:
+def price(row: "Row", style: "Style") -> str:
     if row.cost is None:
         return "unpriced"
     least = ("≥" if not style.full.isascii() else ">=") if row.cost_state == "partial" else ""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from vibeusage import accounts, cache, pace, paths, redact, render, view
+from vibeusage.figures import counted
 from vibeusage.models import UsageSnapshot
 from vibeusage.redact import Redaction
 
@@ -34,7 +35,7 @@ def _clear(account: str | None) -> int:
     gone = cache.clear(account)
     if account and not gone and account not in view.OWN_PROVIDER.values():
         accounts.provider_of(account)
-    print(f"{len(gone)} file{'s' * (len(gone) != 1)} removed from {paths.cache_dir()}")
+    print(f"{counted(len(gone), 'file')} removed from {paths.cache_dir()}")
     return 0
 
 
@@ -58,7 +59,7 @@ def _show(shown_as: Redaction, *, as_json: bool) -> int:
     for name, snapshot in known.items():
         age = pace.age(int(_newest(snapshot).timestamp()), int(now.timestamp()))[0]
         count, source = len(snapshot.periods), render.plain(snapshot.source)
-        print(f"  {render.plain(name):{width}}  {count} window{'s' * (count != 1)} from {source}, {age}")
+        print(f"  {render.plain(name):{width}}  {counted(count, 'window')} from {source}, {age}")
     if not known:
         print("  nothing is stored yet")
     return 0

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from vibeusage import config
 from vibeusage.cli import consent
-from vibeusage.cli.records_sync import Progress, some
+from vibeusage.cli.records_sync import Progress
 from vibeusage.errors import StorageError
+from vibeusage.figures import counted
 from vibeusage.records import admin_report, background, history, losses, place, readers, store, upkeep
 from vibeusage.terminal import plain
 
@@ -54,10 +55,10 @@ def _told(path: Path) -> list[str]:
     except StorageError as exc:
         return [f"what is in it cannot be told: {plain(str(exc), 500)}"]
     by_tool = ", ".join(f"{plain(name)} {count:,}" for name, count in lost.items())
-    told = f"{some(sum(lost.values()), 'call')} ({by_tool})" if lost else ""
-    kept = f"the quotas' history ({some(points, 'point')})" if points else ""
+    told = f"{counted(sum(lost.values()), 'call')} ({by_tool})" if lost else ""
+    kept = f"the quotas' history ({counted(points, 'point')})" if points else ""
     gone = " and ".join(text for text in (told, kept) if text)
     return [
-        f"it holds {some(calls, 'call')}; the logs of now give {calls - sum(lost.values()):,} of them again",
+        f"it holds {counted(calls, 'call')}; the logs of now give {calls - sum(lost.values()):,} of them again",
         f"lost for good: {gone}" if gone else "nothing in it would be lost for good",
     ]

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 
 from vibeusage import config
-from vibeusage.cli.records_sync import reasons, some
+from vibeusage.cli.records_sync import reasons
 from vibeusage.config import Config
 from vibeusage.errors import ConfigError, StorageError
+from vibeusage.figures import counted
 from vibeusage.records import background, joining, remote, shared
 from vibeusage.records.joining import Joined
 from vibeusage.records.shared import Exchanged
@@ -81,10 +82,10 @@ def _from_file(name: str, into: Store, joined: Joined) -> None:
 
 
 def _tell(joined: Joined) -> None:
-    parts = [f"{some(joined.added, 'new call')}", f"{joined.changed:,} completed"]
+    parts = [f"{counted(joined.added, 'new call')}", f"{joined.changed:,} completed"]
     if isinstance(joined, Exchanged):
-        where = f"{plain(joined.folder, 500)} with {some(joined.machines, 'other machine')}"
-        parts.append(f"{some(joined.written, 'file')} of this one written")
+        where = f"{plain(joined.folder, 500)} with {counted(joined.machines, 'other machine')}"
+        parts.append(f"{counted(joined.written, 'file')} of this one written")
         print(f"{where}: {', '.join(parts)}")
     else:
         print(", ".join(parts))

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from vibeusage import config
 from vibeusage.cli import consent
-from vibeusage.cli.records_sync import some
+from vibeusage.figures import counted
 from vibeusage.records import days, place, upkeep
 from vibeusage.records.history import DAY_S
 from vibeusage.records.quotas import ALL
@@ -44,5 +44,5 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _told(done: upkeep.Pruned, first: date | None) -> str:
-    points = f"{some(done.points, 'point')} of the quotas' history"
-    return f"forgotten: {some(done.calls, 'call')} and {points}" if first else f"forgotten: {points}"
+    points = f"{counted(done.points, 'point')} of the quotas' history"
+    return f"forgotten: {counted(done.calls, 'call')} and {points}" if first else f"forgotten: {points}"

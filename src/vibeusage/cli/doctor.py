@@ -18,6 +18,7 @@ from vibeusage.cli.init import find_program
 from vibeusage.diagnosis import Account, Finding, Folder, Login, Report, Surroundings
 from vibeusage.errors import ConfigError
 from vibeusage.faults import Cache
+from vibeusage.figures import counted
 from vibeusage.models import FetchAttempt
 from vibeusage.terminal import Line, Style, cells_of, columns, glyphs, padded, painted, use_color, wrapped
 
@@ -203,7 +204,7 @@ def _requests(known: Iterable[Account], now: datetime) -> Iterator[Row]:
         asked = f"asked {_age(account.asked_at, now)}" if account.asked_at else "never asked"
         due = f"next {_until(account.due_at, now)}" if account.due_at else ""
         count = len(account.failed_at)
-        failed = f"{count} failure{'s' * (count != 1)} of late" if count else ""
+        failed = f"{counted(count, 'failure')} of late" if count else ""
         numbers = f"numbers of {_age(account.observed_at, now)}" if account.observed_at else "no numbers"
         look = "good" if account.error is None else "none" if account.error.category == "not_configured" else "warn"
         yield Row(look, account.id, ", ".join(filter(None, (asked, due, failed, numbers))))

@@ -21,6 +21,7 @@ from vibeusage import accounts, config, pace, terminal
 from vibeusage.cli.report_csv import harmless
 from vibeusage.errors import ConfigError
 from vibeusage.escape import width
+from vibeusage.figures import counted
 from vibeusage.records import days, history, store
 from vibeusage.records.history import Trend, Window
 from vibeusage.records.quotas import ALL
@@ -163,12 +164,12 @@ def _head(trend: Trend, mine: Sequence[Window], style: Style) -> list[Line]:
 def _told(trend: Trend) -> str:
     if not trend.windows or trend.mean_peak is None:
         return "the first window is under way"
-    parts = [f"{trend.windows:,} past window{'s' * (trend.windows != 1)}", f"peak {pace.percent(trend.mean_peak)}"]
+    parts = [f"{counted(trend.windows, 'past window')}", f"peak {pace.percent(trend.mean_peak)}"]
     if trend.windows > 1:
         parts[1] += " on average"
     if trend.change is not None and round(trend.change):
         parts.append(f"{abs(round(trend.change))} points {'higher' if trend.change > 0 else 'lower'} in the later half")
-    parts.append(f"used up {trend.used_up:,} time{'s' * (trend.used_up != 1)}" if trend.used_up else "never used up")
+    parts.append(f"used up {counted(trend.used_up, 'time')}" if trend.used_up else "never used up")
     return ", ".join(parts)
 
 

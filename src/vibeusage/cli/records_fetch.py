@@ -12,6 +12,7 @@ import msgspec
 
 from vibeusage import config
 from vibeusage.errors import ConfigError
+from vibeusage.figures import counted
 from vibeusage.records import admin_report, copilot_metrics, days
 
 
@@ -52,7 +53,7 @@ def _copilot(args: argparse.Namespace) -> int:
     if args.json:
         _print(update)
     elif update.days:
-        told = f"{update.days} day{'s' * (update.days != 1)} of {update.organisation}"
+        told = f"{counted(update.days, 'day')} of {update.organisation}"
         print(f"copilot: {told}, {update.since} to {update.until}; `vibeusage report activity` shows them")
     else:
         print(f"GitHub has no report of {update.organisation} for these days", file=sys.stderr)

@@ -8,9 +8,10 @@ import msgspec
 
 from vibeusage import config, vault
 from vibeusage.cli import secrets_in
-from vibeusage.cli.records_sync import Progress, some
+from vibeusage.cli.records_sync import Progress
 from vibeusage.config import Config
 from vibeusage.errors import ConfigError
+from vibeusage.figures import counted
 from vibeusage.providers.spec import Secret
 from vibeusage.records.stored import PASSWORD_ACCOUNT, PASSWORD_KIND
 from vibeusage.terminal import plain
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.json:
         sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(pushed)}).decode() + "\n")
     elif not args.quiet:
-        print(f"{plain(pushed.server)}: {some(pushed.sent, 'call')} sent, {pushed.added:,} of them new there")
+        print(f"{plain(pushed.server)}: {counted(pushed.sent, 'call')} sent, {pushed.added:,} of them new there")
     return 0
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from vibeusage import redact
-from vibeusage.cli.records_sync import reasons, some
+from vibeusage.cli.records_sync import reasons
+from vibeusage.figures import counted
 from vibeusage.records import place, store
 from vibeusage.records.store import Counts
 from vibeusage.terminal import plain
@@ -36,10 +37,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _stored(each: Counts) -> str:
-    parts = [some(each.calls, "call")]
+    parts = [counted(each.calls, "call")]
     if each.calls:
         parts.append(f"{_day(each.first_ms)} to {_day(each.last_ms)}")
-    parts.append(some(each.files, "file") + (f" ({each.gone} gone)" if each.gone else ""))
+    parts.append(counted(each.files, "file") + (f" ({each.gone} gone)" if each.gone else ""))
     if each.errors:
         parts.append(f"{each.errors} unreadable")
     if each.skipped:

@@ -10,6 +10,7 @@ import msgspec
 
 from vibeusage import config, terminal
 from vibeusage.errors import ConfigError, VibeusageError
+from vibeusage.figures import counted
 from vibeusage.records import background, readers, sync
 from vibeusage.records.sync import ProviderSync, SyncResult
 from vibeusage.terminal import plain
@@ -84,7 +85,7 @@ def _tell(result: SyncResult) -> None:
     if not shown:
         print("no logs were found")
     if result.moved:
-        carried = some(result.carried, "call")
+        carried = counted(result.carried, "call")
         print(
             f"the store was damaged and is built anew from the logs; {carried} that no log has any more came from "
             f"the old one, which is now {plain(result.moved, 500)}",
@@ -94,7 +95,7 @@ def _tell(result: SyncResult) -> None:
 
 def figures(each: ProviderSync) -> str:
     """What a sync found of a provider, in words."""
-    parts = [f"{some(each.files, 'file')}, {each.read} read", f"{some(each.added, 'new call')}"]
+    parts = [f"{counted(each.files, 'file')}, {each.read} read", f"{counted(each.added, 'new call')}"]
     if each.changed:
         parts.append(f"{each.changed} completed")
     if each.skipped:
@@ -104,10 +105,6 @@ def figures(each: ProviderSync) -> str:
 
 def reasons(skipped: dict[str, int]) -> str:
     return ", ".join(f"{count} ({plain(reason)})" for reason, count in sorted(skipped.items()))
-
-
-def some(count: int, what: str) -> str:
-    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 class Progress:

@@ -9,7 +9,7 @@ from vibeusage import pace
 from vibeusage.cli.report_columns import NOT_RECORDED
 from vibeusage.cli.report_csv import harmless
 from vibeusage.escape import width
-from vibeusage.figures import amount, money
+from vibeusage.figures import amount, counted, money
 from vibeusage.records.activity import Activity, Fact
 from vibeusage.records.stored import LOCAL
 from vibeusage.terminal import Line, Style, cut, padded, painted, wrapped
@@ -105,7 +105,7 @@ def _notes(report: Activity) -> list[str]:
     if report.source != LOCAL:
         found.append(f"records of {report.source}")
     if report.hidden:
-        found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown")
+        found.append(f"{counted(report.hidden, 'further row')} not shown")
     if report.records_since:
         found.append(f"records since {report.records_since}")
     return found

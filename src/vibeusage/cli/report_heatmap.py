@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, tzinfo
 
 from vibeusage.cli.report_table import head, notes
-from vibeusage.figures import amount, price
+from vibeusage.figures import amount, counted, price
 from vibeusage.records import heatmap
 from vibeusage.records.reports import Report
 from vibeusage.terminal import Style, painted, wrapped
@@ -58,5 +58,5 @@ def _facts(report: Report, style: Style, measure: str) -> list[str]:
     facts, total = heatmap.facts(report, measure), report.total
     if not facts.busiest:
         return []
-    days = f"{facts.active} day{'s' * (facts.active != 1)} with records, at most {facts.streak} in a row"
+    days = f"{counted(facts.active, 'day')} with records, at most {facts.streak} in a row"
     return [f"{amount(total.total_tokens, short=False)} tokens, {price(total, style)}; {days}; most on {facts.busiest}"]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from vibeusage import pace, toml_edit
 from vibeusage.cli.report_csv import harmless
 from vibeusage.escape import width
-from vibeusage.figures import amount, money, price
+from vibeusage.figures import amount, counted, money, price
 from vibeusage.records.insights import Insights
 from vibeusage.records.insights.caching import Caching
 from vibeusage.records.insights.comparison import AtModel, Comparison
@@ -49,7 +49,7 @@ def _sections(found: Insights, style: Style, home: str) -> Iterator[tuple[str, l
 def _head(found: Insights, style: Style) -> list[Line]:
     days = f"{found.since or 'the first record'} to {found.until or 'today'}"
     told = ["Insights", days, found.zone, f"cost at list price as of {found.prices_as_of}"]
-    total = f"{_calls(found.total.messages)}, {found.total.total_tokens:,} tokens, {price(found.total, style)}"
+    total = f"{counted(found.total.messages, 'call')}, {found.total.total_tokens:,} tokens, {price(found.total, style)}"
     head = style.glyphs.separator.join(style.text(part) for part in told)
     return [*_wrapped(head, style, ""), *_wrapped(total, style, "")]
 
@@ -67,7 +67,7 @@ def _comparison(found: Comparison, style: Style) -> list[Line]:
     lines = _table(rows, style, left=1 if style.columns < NARROW else 2)
     notes = [SAME]
     if found.left_out_messages:
-        count = f"{_calls(found.left_out_messages)} ({found.left_out_tokens:,} tokens)"
+        count = f"{counted(found.left_out_messages, 'call')} ({found.left_out_tokens:,} tokens)"
         notes.append(f"without {count} whose cost is not known")
     if otherwise := sum(one.messages_at_standard > 0 for one in found.rows):
         notes.append(f"{otherwise} of them have no price for how some calls were served: their usual one is taken")
@@ -116,7 +116,7 @@ def _dear(found: Sequence[Dear], style: Style, home: str) -> list[Line]:
     for one in found:
         share = "" if one.share is None else f" ({pace.percent(one.share * 100)})"
         name = style.text(_name(one, home), TEXT_LIMIT)
-        size = f"{_calls(one.messages)}, {amount(one.total_tokens, short=True)} tokens"
+        size = f"{counted(one.messages, 'call')}, {amount(one.total_tokens, short=True)} tokens"
         lines += _hanging(f"{_least(one.cost_state, style)}{money(one.usd)}{share}", f"{name}: {size}", style)
         lines += _told([f"why: {'; '.join(style.text(reason) for reason in one.reasons)}"], style, indent=2 * INDENT)
     return lines
@@ -180,16 +180,12 @@ def _notes(found: Insights, style: Style) -> Iterator[str]:
         named = (f"{style.text(one.model)} ({one.total_tokens:,} tokens)" for one in found.unpriced)
         yield f"without a price: {', '.join(named)}"
     if found.total.output_lower_bounds:
-        yield f"{_calls(found.total.output_lower_bounds)} with output as lower bound: the end was not recorded"
+        yield f"{counted(found.total.output_lower_bounds, 'call')} with output as lower bound: the end was not recorded"
     if found.total.estimates:
-        yield f"{_calls(found.total.estimates)} with estimated tokens"
+        yield f"{counted(found.total.estimates, 'call')} with estimated tokens"
 
 
 # --- lines
-
-
-def _calls(count: int) -> str:
-    return f"{count:,} call{'s' * (count != 1)}"
 
 
 def _least(state: str, style: Style) -> str:

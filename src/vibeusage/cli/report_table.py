@@ -6,7 +6,7 @@ from datetime import tzinfo
 from vibeusage import pace
 from vibeusage.cli.report_columns import NOT_RECORDED, Column, Look, of_report, providers_of
 from vibeusage.escape import width
-from vibeusage.figures import amount, money
+from vibeusage.figures import amount, counted, money
 from vibeusage.records.reports import Report
 from vibeusage.records.stored import LOCAL
 from vibeusage.records.tally import Row
@@ -153,7 +153,7 @@ def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
     if report.source != LOCAL:
         found.append(f"records of {style.text(report.source)}")
     if report.hidden:
-        found.append(f"{report.hidden:,} further row{'s' * (report.hidden != 1)} not shown, but in the total")
+        found.append(f"{counted(report.hidden, 'further row')} not shown, but in the total")
     for name in report.left_out:
         also = f"`--provider {style.text(name)}` shows it"
         found.append(f"{style.text(name)} is left out, as other tools record some of its calls too: {also}")
@@ -161,10 +161,10 @@ def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
         named = (f"{style.text(one.model)} ({one.total_tokens:,} tokens)" for one in report.unpriced)
         found.append(f"without a price: {', '.join(named)}")
     if total.output_lower_bounds:
-        calls = f"{total.output_lower_bounds:,} call{'s' * (total.output_lower_bounds != 1)}"
+        calls = counted(total.output_lower_bounds, "call")
         found.append(f"{calls} with output as lower bound: the end was not recorded")
     if total.estimates:
-        found.append(f"{total.estimates:,} call{'s' * (total.estimates != 1)} with estimated tokens")
+        found.append(f"{counted(total.estimates, 'call')} with estimated tokens")
     if report.records_since:
         found.append(f"records since {report.records_since}")
     age = now - int(report.synced_at.timestamp()) if report.synced_at else 0

@@ -8,7 +8,7 @@ from vibeusage.dashboard.loading import Year
 from vibeusage.dashboard.page import Column, Page, Room, beside, of_source, table
 from vibeusage.dashboard.spans import Measure, size
 from vibeusage.dashboard.sums import added
-from vibeusage.figures import amount, price
+from vibeusage.figures import amount, counted, price
 from vibeusage.records import days, heatmap
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style
@@ -70,8 +70,9 @@ def _facts(year: Year, style: Style, measure: Measure) -> list[Line]:
     if facts.busiest is None:
         return [[("dim", "no calls in this year")]]
     busiest = next(row for row in year.report.rows if row.key == facts.busiest.isoformat())
-    every = f"{price(total, style)}, {amount(total.total_tokens, short=True)} tokens in {total.messages:,} calls"
-    active = f"{facts.active} day{'s' * (facts.active != 1)} of use, at most {facts.streak} in a row"
+    calls = counted(total.messages, "call")
+    every = f"{price(total, style)}, {amount(total.total_tokens, short=True)} tokens in {calls}"
+    active = f"{counted(facts.active, 'day')} of use, at most {facts.streak} in a row"
     most = f"most on {facts.busiest}: {price(busiest, style)}, {amount(busiest.total_tokens, short=True)} tokens"
     return [[("", every)], [("", f"{active}; {most}")]]
 

@@ -7,7 +7,7 @@ from vibeusage.dashboard import plots
 from vibeusage.dashboard.breakdowns import models_table, tools_table
 from vibeusage.dashboard.loading import Span
 from vibeusage.dashboard.page import Column, Page, Room, beside, of_source, table
-from vibeusage.figures import amount, price
+from vibeusage.figures import amount, counted, price
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style
 
@@ -25,7 +25,7 @@ def page(span: Span, style: Style, room: Room, *, measure: Measure, provider: st
         *of_source(span.parts.source, style),
         ("accent", f"  {price(total, style)}"),
         ("accent", f"{between}{amount(total.total_tokens, short=True)} tokens"),
-        ("accent", f"{between}{total.messages:,} calls"),
+        ("accent", f"{between}{counted(total.messages, 'call')}"),
     ]
     plot = _plotted(span, style, room, measure)
     return Page(title, [*plot, [], *_tables(span, style, room.columns)], keys=keys(span.period, measure))

@@ -6,10 +6,11 @@ from itertools import groupby
 from typing import NamedTuple
 
 from vibeusage import pace
+from vibeusage.figures import counted
 from vibeusage.html import svg, tables
 from vibeusage.html.markup import Markup, joined, outside, tag
 from vibeusage.html.svg import About, Curve
-from vibeusage.html.wording import counted, day_text
+from vibeusage.html.wording import day_text
 from vibeusage.records import days, history
 from vibeusage.records.history import Trend, Window
 from vibeusage.records.quotas import Point

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from vibeusage.figures import amount
+from vibeusage.figures import amount, counted
 from vibeusage.html import charts, quotas, svg, tables
 from vibeusage.html.content import Content
 from vibeusage.html.markup import Markup, joined, outside, tag
 from vibeusage.html.svg import About, Bar
-from vibeusage.html.wording import NAMES, NOT_RECORDED, cached, counted, price, share, size, together, told
+from vibeusage.html.wording import NAMES, NOT_RECORDED, cached, price, share, size, together, told
 from vibeusage.records import heatmap
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row

@@ -89,9 +89,5 @@ def marks(firsts: Sequence[date]) -> list[tuple[int, str]]:
     return found
 
 
-def counted(count: int, name: str) -> str:
-    return f"{count:,} {name}{'s' * (count != 1)}"
-
-
 def day_text(day: date) -> str:
     return f"{day.day} {day:%b}"
