@@ -143,7 +143,7 @@ class Entry(msgspec.Struct):
         self.models[row.model] = self.models.get(row.model, 0) + tokens
         self.providers[row.provider] = None
         self.is_side = self.is_side and row.session_is_side
-        if is_unpriced(row, cost):
+        if cost.amount is None and is_unpriced(row, cost):
             before = self.unpriced.get(row.model, Unpriced(row.model, 0, 0))
             self.unpriced[row.model] = before.plus(row.calls, tokens)
         if row.session_id:

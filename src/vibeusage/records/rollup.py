@@ -242,7 +242,12 @@ def statement(query: Query, limits: tuple[int, int], grain: int) -> tuple[str, l
     span, columns = limits[0] // grain * grain, query.columns()
     is_one = limits[1] <= span + grain  # then SQLite has less to sort
     selects, values = [], []
-    for unit, part in parts(limits, [unit for unit in query.units() if grain % unit.quarters == 0]):
+    found = list(parts(limits, [unit for unit in query.units() if grain % unit.quarters == 0]))
+    if is_one and not columns and query.units() == _MODEL_UNITS and [last - first for _, (first, last) in found] == [1]:
+        (unit, part), *_ = found  # summed already: a day of UTC
+        where, values = condition(unit.name, part, query.providers, query.only)
+        return f"SELECT {_shown((), str(span))}, {_SUMMED_TWICE} FROM {unit.table} WHERE {where}", values  # noqa: S608
+    for unit, part in found:
         where, more = condition(unit.name, part, query.providers, query.only)
         start = () if is_one else (f"{unit.name} * {unit.quarters} / {grain} * {grain} AS span",)
         selects.append(f"SELECT {summed(columns, *start)} FROM {unit.table} WHERE {where}")  # noqa: S608
@@ -258,10 +263,14 @@ def summed(columns: Iterable[str], *more: str) -> str:
 def grouped(selects: Sequence[str], columns: Collection[str], span: str) -> str:
     """Sums of sums; `span` is a column, or a number where there is one only."""
     rows = selects[0] if len(selects) == 1 else f"SELECT * FROM ({' UNION ALL '.join(selects)}) AS these"  # noqa: S608
-    shown = ", ".join((*_PRICED_FIRST, *(name if name in columns else f"0 AS {name}" for name in PLACED)))
     keys = ", ".join((*(() if span.isdecimal() else (span,)), *columns, *_PRICED_LAST))
     order = "" if span.isdecimal() else f"ORDER BY {span}"
-    return f"SELECT {span}, {shown}, {_READ} FROM ({rows}) AS part GROUP BY {keys} {order}"  # noqa: S608
+    return f"SELECT {_shown(columns, span)}, {_READ} FROM ({rows}) AS part GROUP BY {keys} {order}"  # noqa: S608
+
+
+def _shown(columns: Collection[str], span: str) -> str:
+    """The columns of a row before its sums; what is not told apart is 0."""
+    return ", ".join((span, *_PRICED_FIRST, *(name if name in columns else f"0 AS {name}" for name in PLACED)))
 
 
 def within(since: int | None, until: int | None, unit: int = 1) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Money is integer picodollars inside and a decimal text in a row; a row's keys ar
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -27,18 +28,23 @@ APART = ("claude-api",)  # in sums only when asked for: other providers' records
 class Pricer:
     """Prices, and per provider whether a cost that its logs state counts."""
 
-    def __init__(self, prices: Prices, modes: Mapping[str, str], mode: str | None = None) -> None:
-        """`mode` is for all providers, `modes` for some; without either it is worked out from tokens."""
+    def __init__(self, prices: Prices, modes: Mapping[str, str] | None = None, mode: str | None = None) -> None:
+        """`mode` is for all providers, `modes` (those of the readers) for some; else it is worked out from tokens."""
         self.prices = prices
-        self._modes, self._mode = modes, mode
+        self._given, self._mode = modes, mode
 
     def cost(self, row: RollupRow) -> Cost:
         """Of rows between two changes of the price; the day is the UTC one, as vendors date their prices."""
-        mode = self._mode or self._modes.get(row.provider, "calculate")
         rates = self.prices.rates(row.model, row.first_ms, row.speed, row.prompt_class)
-        return pricing.settle(
-            mode, row.logged_cost if row.logged_calls else None, None if rates is None else _calculated(rates, row)
-        )
+        calculated = None if rates is None else _calculated(rates, row)
+        if not row.logged_calls:
+            return pricing.settle(self._mode or "calculate", None, calculated)
+        return pricing.settle(self._mode or self._modes.get(row.provider, "calculate"), row.logged_cost, calculated)
+
+    @cached_property
+    def _modes(self) -> Mapping[str, str]:
+        """Only what a log states a cost for needs them, and to load all readers takes a while."""
+        return {id: reader.prices for id, reader in readers.load_all().items()} if self._given is None else self._given
 
 
 def _calculated(rates: Rates, row: RollupRow) -> int:
@@ -54,8 +60,7 @@ def _calculated(rates: Rates, row: RollupRow) -> int:
 
 
 def pricer(settings: Pricing) -> Pricer:
-    modes = {id: reader.prices for id, reader in readers.load_all().items()}
-    return Pricer(pricing.load(settings), modes, settings.cost_mode)
+    return Pricer(pricing.load(settings), mode=settings.cost_mode)
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -127,8 +132,10 @@ class Tally(msgspec.Struct, gc=False):
         self.write += row.write_5m + row.write_1h
         self.read += row.read
         self.searches += row.searches
-        self.first_ms = min(self.first_ms, row.first_ms)
-        self.last_ms = max(self.last_ms, row.last_ms)
+        if row.first_ms < self.first_ms:
+            self.first_ms = row.first_ms
+        if row.last_ms > self.last_ms:
+            self.last_ms = row.last_ms
         self.costs[cost.state] = self.costs.get(cost.state, 0) + (cost.amount or 0)
 
     def merge(self, other: "Tally") -> None:
