@@ -146,6 +146,8 @@ class Dashboard(App[int]):
         self.draw()
 
     def draw(self) -> None:
+        if not self._is_made():
+            return
         style = self._style(self.size.width - 2)
         head, below, foot = (self.query_one(f"#{name}", Lines) for name in ("head", "below", "foot"))
         scroll = self.query_one(Scroll)
@@ -158,6 +160,10 @@ class Dashboard(App[int]):
         foot.show([frame.bar(self.board.mode, style.columns)])
         scroll.show(page.lines, page.picked, from_top=place != self._drawn_at)
         self._drawn_at = place
+
+    def _is_made(self) -> bool:
+        """A timer, or a first size, may come while the screen is made."""
+        return bool(self.query("#foot"))
 
     def _style(self, columns: int) -> Style:
         return Style(
@@ -189,7 +195,7 @@ class Dashboard(App[int]):
 
     def _fit(self) -> None:
         """Of two sizes that come one right after the other, Textual 8 may keep the first for its layout."""
-        if self.screen.outer_size != self.size:
+        if self._is_made() and self.screen.outer_size != self.size:
             self.screen.post_message(events.Resize(self.size, self.size))
 
     def _read_again(self, kinds: Collection[str]) -> None:
