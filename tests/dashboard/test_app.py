@@ -11,8 +11,6 @@ import made_up
 import msgspec
 import pytest
 from made_up import NOW
-from textual.events import Resize
-from textual.geometry import Size
 
 from vibeusage import cache, config
 from vibeusage.dashboard import app as dashboard
@@ -67,19 +65,6 @@ async def seen(app: Dashboard, pilot, text: str) -> str:
             return found
         await asyncio.sleep(0.02)
     raise AssertionError(f"{text!r} never appeared on:\n{shown(app)}")
-
-
-async def test_a_layout_that_was_left_at_an_earlier_size_is_made_anew(filled, monkeypatch):
-    monkeypatch.setattr(dashboard, "TICK_S", 600)
-    app, old = made(), Size(40, 10)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await seen(app, pilot, "resets in 2h 13m")
-        app.screen.post_message(Resize(old, old))  # the first of two, which the screen is told of last
-        await pilot.pause()
-        assert app.screen.outer_size == old
-        app._tick()
-        await pilot.pause()
-        assert app.screen.outer_size == app.size == Size(80, 24)
 
 
 @pytest.mark.slow

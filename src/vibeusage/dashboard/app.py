@@ -186,17 +186,11 @@ class Dashboard(App[int]):
         self.refresher.start_if_due(time.time())
         if told := self.refresher.ended():
             self.say(told)
-        self._fit()
         seen, before = self._tokens(), self._seen
         if seen != before:
             self._seen = seen
             self._read_again({kind for kind in seen if seen[kind] != before[kind]})
         self.draw()
-
-    def _fit(self) -> None:
-        """Of two sizes that come one right after the other, Textual 8 may keep the first for its layout."""
-        if self._is_made() and self.screen.outer_size != self.size:
-            self.screen.post_message(events.Resize(self.size, self.size))
 
     def _read_again(self, kinds: Collection[str]) -> None:
         """What is on the screen at once, the rest when it is looked at."""
