@@ -17,6 +17,7 @@ from real import unavailable
 
 FIXTURES = Path(__file__).parent / "fixtures"
 OURS = ("VIBEUSAGE_", "XDG_", "CLAUDE_", "ANTHROPIC_", "COPILOT_", "STARSHIP_", "ZDOTDIR", "TMUX", "CLICOLOR")
+FOREIGN = ("NO_COLOR", "TZ", "COLUMNS", "LINES", "PYTHONDONTWRITEBYTECODE")  # readline of pytest sets two of them
 LOOPBACK = ("127.", "::1", "localhost")
 
 
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(items):
 def home(tmp_path, monkeypatch) -> Path:
     """HOME and our three folders under tmp_path; nothing of the real user shows through."""
     for name in list(os.environ):
-        if name.startswith(OURS) or name in ("NO_COLOR", "TZ", "COLUMNS", "PYTHONDONTWRITEBYTECODE"):
+        if name.startswith(OURS) or name in FOREIGN:
             monkeypatch.delenv(name)
     folder = tmp_path / "home"
     folder.mkdir(mode=0o700)

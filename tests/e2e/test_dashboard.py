@@ -151,9 +151,16 @@ def test_it_follows_every_size_of_the_terminal(pane, some):
         window.wait(KEYS[key])
         for columns, lines in ((80, 24), (200, 60), (40, 10), (20, 5), (80, 24)):
             window.resize(columns, lines)
-            wait_until(lambda size=(columns, lines): drawn_for(window, *size))
+            wait_drawn(window, columns, lines)
     window.keys("C-c")
     assert "ended with 130" in window.wait("ended with")
+
+
+def wait_drawn(window: Pane, columns: int, lines: int) -> None:
+    end = time.monotonic() + WAIT_S
+    while not drawn_for(window, columns, lines):
+        assert time.monotonic() < end, f"not drawn for {columns}x{lines}:\n{window.text()}"
+        time.sleep(0.02)
 
 
 def drawn_for(window: Pane, columns: int, lines: int) -> bool:
