@@ -243,8 +243,8 @@ def statement(query: Query, limits: tuple[int, int], grain: int) -> tuple[str, l
     is_one = limits[1] <= span + grain  # then SQLite has less to sort
     selects, values = [], []
     found = list(parts(limits, [unit for unit in query.units() if grain % unit.quarters == 0]))
-    if is_one and not columns and query.units() == _MODEL_UNITS and [last - first for _, (first, last) in found] == [1]:
-        (unit, part), *_ = found  # summed already: a day of UTC
+    if query.units() == _MODEL_UNITS and [last - first for _, (first, last) in found] == [1]:
+        (unit, part), *_ = found  # summed already, such as a day of UTC
         where, values = condition(unit.name, part, query.providers, query.only)
         return f"SELECT {_shown((), str(span))}, {_SUMMED_TWICE} FROM {unit.table} WHERE {where}", values  # noqa: S608
     for unit, part in found:
