@@ -278,7 +278,7 @@ def environment(process: Path, *, seconds: float = 1) -> bytes:
     return found
 
 
-def settled(cache_dir: Path, *, seconds: float = 15) -> list[int]:
+def settled(cache_dir: Path, *, seconds: float = 40) -> list[int]:
     """What still runs on this cache folder after everything had time to end."""
     end = time.monotonic() + seconds
     while (left := processes_of(cache_dir)) and time.monotonic() < end:
