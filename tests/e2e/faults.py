@@ -278,12 +278,19 @@ def environment(process: Path, *, seconds: float = 1) -> bytes:
     return found
 
 
-def settled(cache_dir: Path, *, seconds: float = 40) -> list[int]:
-    """What still runs on this cache folder after everything had time to end."""
+def settled(cache_dir: Path, *, seconds: float = 40) -> list[str]:
+    """What still runs on this cache folder after everything had time to end: the number, command and wait of each."""
     end = time.monotonic() + seconds
     while (left := processes_of(cache_dir)) and time.monotonic() < end:
         time.sleep(0.05)
-    return left
+    return [f"{pid} {told(Path(f'/proc/{pid}/cmdline'))} {told(Path(f'/proc/{pid}/wchan'))}" for pid in left]
+
+
+def told(path: Path) -> str:
+    try:
+        return path.read_text().replace("\0", " ").strip()
+    except OSError:
+        return "(gone)"
 
 
 def temporaries(folder: Path) -> list[Path]:
