@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vibeusage import providers
+from vibeusage import providers, samples
 from vibeusage.providers.spec import Command, Func, Http, Stored
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +80,11 @@ def test_there_are_a_fixture_a_test_and_a_row_in_the_readme(provider):
     tests = [ROOT / "tests" / "providers" / name for name in (f"test_{provider.id}.py", f"cases/{provider.id}.py")]
     assert any(path.exists() for path in tests)
     assert re.search(rf"^\| {provider.id} \|", (ROOT / "README.md").read_text(), re.M)
+
+
+def test_the_demo_has_a_sample_of_it(provider):
+    is_asked = provider.id != "vertex"  # gcloud's credentials go to Google alone, so that nothing can stand in
+    assert (provider.id in samples.ids()) is is_asked
 
 
 def test_no_provider_imports_another(provider):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vibeusage import samples
 from vibeusage.cli import demo
 from vibeusage.line import TARGETS
 
@@ -23,10 +24,13 @@ def scratch(tmp_path, monkeypatch):
 
 
 def test_the_demo_shows_every_target_in_colour_and_leaves_nothing(vibeusage, scratch, home, cache_dir, config_dir):
-    done = vibeusage("demo", env={"CLICOLOR_FORCE": "1"})
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "all_proxy"), "http://127.0.0.1:9")
+    done = vibeusage("demo", env={"CLICOLOR_FORCE": "1", **proxies})
     assert (done.returncode, done.stderr) == (0, b"")
     shown = done.stdout.decode()
+    assert shown.startswith(f"Sample accounts of {len(samples.ids())} providers, asked at http://127.0.0.1:")
     assert "claude: Session (5h) 42%, Weekly 17.3%, Fable 64%" in shown
+    assert {*re.findall(r"^([a-z0-9_-]+): ", shown, re.MULTILINE)} == {*samples.ids()}
     rows = dict(re.findall(r"^  (\S+) +(\S.*)$", shown, re.MULTILINE))
     assert set(rows) >= TARGETS
     for target in TARGETS - {"plain", "json", "i3blocks"}:

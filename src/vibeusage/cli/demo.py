@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from vibeusage import demo, escape, samples, terminal
 from vibeusage.errors import VibeusageError
@@ -59,10 +58,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _told(environ: dict[str, str], base_url: str, *, color: bool) -> Iterator[str]:
     """What the demo says, piece by piece; each piece is one command that has ended."""
-    yield f"Sample accounts of five providers, asked at {base_url} (this machine, sample answers)\n"
+    yield f"{_accounts(base_url)}\n"
     yield "$ vibeusage refresh\n" + demo.run(environ, "refresh")
     yield "$ vibeusage\n" + demo.run(environ, "usage")
-    document = json.dumps(samples.claude_document(datetime.now(UTC)))
+    document = json.dumps(demo.filled(samples.load("claude").stdin))
     yield "$ vibeusage line TARGET    as each target gets it, with Claude Code's document on stdin where one is read"
     for target, text in demo.segments(environ, document):
         sent = text.rstrip("\n").replace("\n", "\n" + " " * 15)
@@ -72,6 +71,15 @@ def _told(environ: dict[str, str], base_url: str, *, color: bool) -> Iterator[st
             target, sent = "", f"\x1b[{escape.SGR['dim']}m{visible(sent)}\x1b[0m"
         yield f"  {target:12} {visible(sent)}"
     yield "\n" + NEXT
+
+
+def _accounts(base_url: str) -> str:
+    """How many there are, and where each is asked."""
+    elsewhere = [name for name in samples.ids() if not samples.load(name).answers]
+    return (
+        f"Sample accounts of {len(samples.ids())} providers, asked at {base_url} (this machine, sample answers);\n"
+        f"{', '.join(elsewhere)} by sample files and stand-in programs in a throw-away home"
+    )
 
 
 def preview(text: str) -> str:
