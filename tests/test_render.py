@@ -278,6 +278,7 @@ def test_stale_numbers_carry_their_age(age, other, shown):
         pytest.param(spent("655.0", currency="JPY"), "655 JPY, no limit", id="yen"),
         pytest.param(spent("1.234", currency="KWD"), "1.234 KWD, no limit", id="dinars"),
         pytest.param(spent(12, 13, currency="credits"), "12 credits of 13 credits (92%) ++", id="a unit"),
+        pytest.param(spent("123.4500", 2000, currency="credits"), "123.45 credits of 2000 credits (6%)", id="parts"),
         pytest.param(spent(40, 40), "$40.00 of $40.00 (100%, used up) !!", id="used up"),
         pytest.param(spent("0.01", 40), "$0.01 of $40.00 (<0.1%)", id="a trace"),
         pytest.param(spent(0, 0), "$0.00 of $0.00", id="a limit of nothing"),

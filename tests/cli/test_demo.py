@@ -59,6 +59,20 @@ def test_a_demo_that_is_ended_early_leaves_nothing_either(scratch):
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_a_reader_that_has_enough_ends_the_demo_without_a_word(scratch):
+    running = subprocess.Popen(
+        [sys.executable, "-P", "-u", "-m", "vibeusage", "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout
+    assert running.stderr
+    with running.stderr as told:
+        with running.stdout as shown:
+            shown.readline()
+        said = told.read()
+    assert (running.wait(30), said, list(scratch.iterdir())) == (0, b"", [])
+
+
 @pytest.mark.parametrize(
     ("sent", "drawn"),
     [

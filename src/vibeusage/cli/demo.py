@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
                 print(text)
                 if ended:  # seen only between two commands: none is left behind to write into the thrown away home
                     raise KeyboardInterrupt
+    except BrokenPipeError:
+        raise
     except (subprocess.SubprocessError, OSError) as exc:
         said = getattr(exc, "stderr", "") or str(exc)
         raise VibeusageError(f"the demo stopped: {said.strip()}", hint="please report it with the lines above") from exc
