@@ -341,6 +341,7 @@ def test_what_a_check_finds_wrong_a_full_sync_makes_right(capsys, filled):
 
 
 def test_what_is_old_is_forgotten_with_its_sums_and_names(capsys, filled, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
     with store.open() as opened:
         opened.put("codex", [Call(uuid="old", ts=T - 400 * 86_400_000, folder="/secret")], machine="m")
     code, out, _ = ran(capsys, "prune", "--before", "2025-06-17", "--yes")
