@@ -17,7 +17,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -186,7 +186,7 @@ def fill(bench: Bench, count: int) -> None:
             opened.put("claude", some, machine="here")
 
 
-def print_reports(bench: Bench, count: int) -> None:
+def print_reports(bench: Bench, count: int, filters: Iterable[tuple[str, ...]]) -> None:
     """A line as soon as it is known: all of them take minutes at ten million."""
     path = bench.folder / "ours" / "data" / store.NAME
     (bench.folder / "home").mkdir(parents=True, exist_ok=True)
@@ -194,7 +194,7 @@ def print_reports(bench: Bench, count: int) -> None:
         fill(bench, count)
     print(f"{count:,} records, {path.stat().st_size / 1e6:,.0f} MB")
     print(f"{'report':<36} {'wall s':>8} {'CPU s':>8} {'peak MB':>8}")
-    for kind, which in itertools.product(KINDS, FILTERS):
+    for kind, which in itertools.product(KINDS, filters):
         run = bench.run(*OURS, "report", kind, *which, "--json")
         rows = len(json.loads(run.stdout).get("rows", ()))
         told = f"{rows:,} rows, goal {REPORT_S:g} s: {verdict(run.took_s < REPORT_S)}"
@@ -207,15 +207,14 @@ def main() -> None:
     parser.add_argument("--size-mb", type=float, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--records", type=int, default=0, help="time the reports over that many made-up calls instead")
+    parser.add_argument("--whole", action="store_true", help="time no report of one model or project")
     parser.add_argument("--folder", type=Path, help="where those calls stay, to be timed once more")
     args = parser.parse_args()
-    if args.records and args.folder:
-        print_reports(Bench(args.folder, {}), args.records)
-        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if args.records:
-            print_reports(Bench(folder, {}), args.records)
+            filters = FILTERS[:1] if args.whole else FILTERS
+            print_reports(Bench(args.folder or folder, {}), args.records, filters)
             return
         told = generate(folder / "claude", args.size_mb, 4)
         load = os.getloadavg()[0]

@@ -39,7 +39,7 @@ def test_a_refresh_of_five_has_its_figures():
 
 @pytest.mark.slow
 def test_each_report_of_a_postgresql_server_has_its_figures():
-    postgres = [sys.executable, str(RUN.with_name("postgres.py")), "--records", "3000"]
+    postgres = [sys.executable, str(RUN.with_name("postgres.py")), "--records", "3000", "--whole"]
     done = subprocess.run(postgres, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3,000 calls, as many as were made: met" in done.stdout
@@ -53,7 +53,7 @@ def test_a_sync_has_its_figures_and_each_report_of_many_records_too():
     records = [sys.executable, str(RUN.with_name("local_records.py"))]
     synced, filled = (
         subprocess.run([*records, *options], capture_output=True, text=True, timeout=300, check=False)
-        for options in (("--size-mb", "2", "--rounds", "1"), ("--records", "20000"))
+        for options in (("--size-mb", "2", "--rounds", "1"), ("--records", "20000", "--whole"))
     )
     assert synced.returncode == 0, synced.stdout + synced.stderr
     figures = {line[:18].strip(): line[18:].split() for line in synced.stdout.splitlines()[4:9]}
