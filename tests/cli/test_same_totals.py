@@ -246,7 +246,7 @@ def test_one_filter_of_the_dashboard_gives_one_total_everywhere(data, kind, aske
 
 
 @pytest.mark.slow
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(kind=st.sampled_from(KINDS), asked=st.one_of(FILTERS, OF_DASHBOARD))
 def test_many_filters_give_one_total_everywhere(data, kind, asked):
     check(data, kind, asked)
