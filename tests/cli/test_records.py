@@ -118,6 +118,10 @@ def test_a_second_sync_leaves_it_to_the_first(log, capsys, monkeypatch):
     monkeypatch.setattr(sync, "run", lambda *args, **options: None)
     assert cli.main(["records", "sync"]) == 0
     assert capsys.readouterr() == ("", "another sync is running, and will do\n")
+    assert cli.main(["records", "sync", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert valid(out, "records-sync") == {"schema": 1, "providers": [], "moved": "", "carried": 0}
+    assert err == "another sync is running, and will do\n"
 
 
 @pytest.mark.parametrize("more", [[], ["--quiet"]], ids=["shown", "quiet"])

@@ -11,6 +11,7 @@ import msgspec
 import psycopg
 import pytest
 import trustme
+from documents import valid
 from postgres_server import running
 
 from vibeusage import cli, config, vault
@@ -197,6 +198,17 @@ def test_where_no_server_answers_a_sync_reads_all_the_same_and_says_that_it_was_
     assert "what is new is sent the next time" in capsys.readouterr().err
     assert cli.main(["records", "push"]) == 3
     assert background.run_if_due(config.load(), int(time.time()) + 301)
+
+
+def test_a_second_sending_leaves_it_to_the_first(config_dir, capsys, monkeypatch):
+    name_server(config_dir, DOWN)
+    monkeypatch.setattr(push, "run", lambda *args, **options: None)
+    assert cli.main(["records", "push"]) == 0
+    assert capsys.readouterr() == ("", "another one is sending, and will do\n")
+    assert cli.main(["records", "push", "--json", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    told = {"schema": 1, "server": "127.0.0.1/none", "sent": 0, "added": 0, "is_whole": False}
+    assert (valid(out, "records-push"), err) == (told, "")
 
 
 def test_without_an_address_there_is_nothing_to_send_to(capsys):

@@ -38,19 +38,19 @@ def run(args: argparse.Namespace) -> int:
             "no server is named",
             hint="`vibeusage config set storage.url postgresql://USER@HOST/DATABASE?sslmode=verify-full`",
         )
-    from vibeusage.records import push  # psycopg
+    from vibeusage.records import postgres, push  # psycopg
 
     if args.password:
         _keep_password(settings)
 
     with Progress("sending to", quiet=args.quiet) as progress:
         pushed = push.run(settings.storage.url, on_progress=partial(progress.draw, "the server"))
-    if pushed is None:
-        if not args.quiet:
-            print("another one is sending, and will do", file=sys.stderr)
-    elif args.json:
+    if pushed is None and not args.quiet:
+        print("another one is sending, and will do", file=sys.stderr)
+    if args.json:
+        pushed = pushed or push.Pushed(server=postgres.name_of(settings.storage.url), is_whole=False)
         sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(pushed)}).decode() + "\n")
-    elif not args.quiet:
+    elif pushed and not args.quiet:
         print(f"{plain(pushed.server)}: {counted(pushed.sent, 'call')} sent, {pushed.added:,} of them new there")
     return 0
 

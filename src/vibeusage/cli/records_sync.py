@@ -43,14 +43,20 @@ def run(args: argparse.Namespace) -> int:
     if result is None:
         if not args.quiet:
             print("another sync is running, and will do", file=sys.stderr)
+        if args.json:
+            _print(SyncResult(()))
         return 0
     background.store_costs(settings, int(time.time()), args.provider or None)
     if args.json:
-        sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(result)}).decode() + "\n")
+        _print(result)
     elif not args.quiet:
         _tell(result)
     is_sent = _is_sent(settings, quiet=args.quiet)
     return EXIT_PARTIAL if not is_sent or any(each.errors for each in result.providers) else 0
+
+
+def _print(result: SyncResult) -> None:
+    sys.stdout.write(msgspec.json.encode({"schema": 1, **msgspec.to_builtins(result)}).decode() + "\n")
 
 
 def _is_sent(settings: config.Config, *, quiet: bool) -> bool:
