@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from records.merge_rule import merged, read_file, read_tree
 
+from vibeusage.records import store, sync
 from vibeusage.records.readers.codex import READER
 from vibeusage.records.readers.codex_files import find
 from vibeusage.records.readers.spec import Call, Lines, Places, ReadLater, Source
@@ -274,6 +275,29 @@ def test_without_turn_ids_the_parents_file_tells_what_was_copied(tmp_path, folde
 def test_a_fork_whose_start_nothing_tells_is_reported_and_not_counted(tmp_path):
     of = source(rollout(tmp_path, meta(forked_from_id=PARENT), bare(1), counted(1, A, A), counted(9, AB, B)))
     assert (calls(tmp_path, of=of), of.skipped) == ([], {"fork with unknown start": 1})
+
+
+def test_a_fork_is_counted_as_soon_as_its_parents_file_comes(tmp_path, packed):
+    """The order in which files are read changes no total."""
+    old = [meta(name=PARENT), bare(0), counted(0, A, A), counted(0, AB, B)]
+    fork = [meta(forked_from_id=PARENT), bare(1), counted(1, A, A), counted(4, AB, B), bare(5), counted(9, ABC, C)]
+    for name, late in (("first", [fork, old]), ("grown", [fork[:3], fork, old]), ("last", [old, fork])):
+        assert synced(tmp_path / name, late) == fresh(A, B, C)
+    assert synced(tmp_path / "packed", [fork, old], packed) == fresh(A, B, C)
+    assert synced(tmp_path / "torn", [[*fork[:-1], fork[-1].rstrip()], old]) == fresh(A, B, C)
+    assert synced(tmp_path / "one line", [[fork[0], fork[-1].rstrip()], old]) == fresh(A, B, C)
+
+
+def synced(home, states, pack=None):
+    """The calls after a sync of each of these files' states; each begins with its session's header."""
+    places = Places(environ={"CODEX_HOME": str(home)}, home=home, platform="linux")
+    with store.open(home / "data" / "usage.db") as opened:
+        for lines in states:
+            path = rollout(home, *lines, name=json.loads(lines[0])["payload"]["id"])
+            if pack:
+                path.rename(path.with_name(f"{path.name}.zst")).write_bytes(pack(b"".join(lines)))
+            sync.sync([READER], places, opened, machine="here")
+        return vectors(record.call for record in opened.calls())
 
 
 def test_copies_of_a_missed_border_fall_together_with_the_parents_calls(tmp_path):

@@ -31,6 +31,7 @@ FUTURE_MS = 86_400_000
 MOST_OF_ONE = 1 << 43  # tokens of one call; sums of these stay within 64 bits
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 UNREAD = 0  # an mtime that no file has: to be looked at again
+_AWAITS = "awaits"  # in the state of a file, beside what the reader keeps there
 
 OnProgress = Callable[[str, int, int], None]  # provider, bytes read, bytes to read
 
@@ -176,12 +177,13 @@ class _Job:
     def run(self, readers: Iterable[Reader], places: Places, roots: Sequence[Path], *, full: bool) -> None:
         known = self.store.sources(self.provider)
         found = self._found(readers, places, roots)
-        new = [file for path, file in found.items() if full or not _is_known(file, known.get(path))]
+        kept = {} if full else _kept(known, found)
+        new = [file for path, file in found.items() if not _is_known(file, kept.get(path))]
         self.result.files = len(found)
         self.result.unchanged = len(found) - len(new)
-        self.total = sum(_to_read(file.seen, None if full else known.get(file.seen.path)) for file in new)
+        self.total = sum(_to_read(file.seen, kept.get(file.seen.path)) for file in new)
         for file in sorted(new, key=lambda file: file.seen):
-            self._file(file, known.get(file.seen.path), full=full)
+            self._file(file, kept.get(file.seen.path))
         self._mark_gone(known, found)
         self._flush()
 
@@ -203,11 +205,11 @@ class _Job:
     def _refuse(self, path: str, reason: str) -> None:
         self.result.skip(reason)
 
-    def _file(self, file: _File, known: SourceFile | None, *, full: bool) -> None:
+    def _file(self, file: _File, known: SourceFile | None) -> None:
         source = Source(Path(file.seen.path), Path(file.seen.root))
         before: dict[str, int] = {}
         try:
-            start = file.state() if full or known is None else _start(file, known)
+            start = file.state() if known is None else _start(file, known)
             before = dict(start.skipped)
             source.skipped.update(before)
             self._read(file, start, source)
@@ -261,6 +263,7 @@ class _Job:
         copy = msgspec.msgpack.decode(msgspec.msgpack.encode(state))
         if line:
             self._take(lambda: form.read(line, scratch, copy), scratch)
+        source.awaits = source.awaits or scratch.awaits
 
     def _document(self, form: Document, seen: Seen, start: SourceFile, source: Source) -> None:
         with logfiles.opened(seen.path) as fd:
@@ -268,7 +271,7 @@ class _Job:
         if data:
             self._take(lambda: form.read(data, source), source)
         self._progress(len(data))
-        self.states.append(msgspec.structs.replace(start, skipped=dict(source.skipped)))
+        self.states.append(msgspec.structs.replace(start, state=_packed({}, source), skipped=dict(source.skipped)))
 
     def _database(self, form: Database, seen: Seen, start: SourceFile, source: Source) -> None:
         mark: dict[str, Any] = msgspec.msgpack.decode(start.state)
@@ -284,8 +287,7 @@ class _Job:
             if not is_true():
                 raise ChangedMeanwhile
         self._progress(seen.size)
-        state = msgspec.msgpack.encode(mark)
-        self.states.append(msgspec.structs.replace(start, state=state, skipped=dict(source.skipped)))
+        self.states.append(msgspec.structs.replace(start, state=_packed(mark, source), skipped=dict(source.skipped)))
 
     def _take(self, read: Callable[[], Iterable[Call]], source: Source) -> None:
         latest = self.now_ms + FUTURE_MS
@@ -359,6 +361,17 @@ def _is_known(file: _File, known: SourceFile | None) -> bool:
     return logfiles.is_same(known, file.seen, file.parser)
 
 
+def _kept(known: Mapping[str, SourceFile], found: Mapping[str, _File]) -> Mapping[str, SourceFile]:
+    """Without the files that were read while another one was missing which is there now."""
+    come = [os.path.basename(path) for path in found if path not in known or known[path].gone]
+    return {path: state for path, state in known.items() if not _awaited(state, come)} if come else known
+
+
+def _awaited(state: SourceFile, come: Iterable[str]) -> bool:
+    name = msgspec.msgpack.decode(state.state).get(_AWAITS) if _AWAITS.encode() in state.state else ""
+    return bool(name) and any(name in one for one in come)
+
+
 def _to_read(seen: Seen, known: SourceFile | None) -> int:
     return max(0, seen.size - known.offset) if known else seen.size
 
@@ -372,9 +385,13 @@ def _at(fd: int, start: SourceFile, offset: int, state: dict[str, Any], source: 
         offset=offset,
         head=head,
         tail=tail,
-        state=msgspec.msgpack.encode(state),
+        state=_packed(state, source),
         skipped=dict(source.skipped),
     )
+
+
+def _packed(state: dict[str, Any], source: Source) -> bytes:
+    return msgspec.msgpack.encode(state | {_AWAITS: source.awaits} if source.awaits else state)
 
 
 def _guarded(read: Callable[[], Any]) -> Any:

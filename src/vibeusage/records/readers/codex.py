@@ -210,6 +210,7 @@ def _seek_parent(session: _Session, source: Source) -> None:
     path = next(parents(session.parent, source), None)
     if path is None:
         source.skip("fork with unknown start")
+        source.awaits = session.parent
         return
     session.parent_known = True
     last = None

@@ -110,14 +110,18 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source:
-    """One file while it is read. `skipped` counts what could not be used, by reason."""
+    """One file while it is read. `skipped` counts what could not be used, by reason.
 
-    __slots__ = ("path", "root", "skipped")
+    `awaits` is a part of the name of a file that is missing: this one is read anew when such a file comes.
+    """
+
+    __slots__ = ("awaits", "path", "root", "skipped")
 
     def __init__(self, path: Path, root: Path) -> None:
         self.path = path
         self.root = root
         self.skipped: dict[str, int] = {}
+        self.awaits = ""
 
     def skip(self, reason: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
