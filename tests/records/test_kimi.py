@@ -1,4 +1,4 @@
-"""Kimi CLI and Kimi Code: calls, mirrors, totals, and sessions that moved from one to the other."""
+"""Kimi CLI and Kimi Code: calls, mirrors, totals, and sessions that the other one took over."""
 
 import hashlib
 from pathlib import Path
@@ -126,13 +126,24 @@ def test_the_request_s_model_holds_until_the_next(code, size):
     assert {call.kind for call in fed.calls.values()} == {"subagent"}
 
 
-@pytest.mark.parametrize("prefix", ["", "session_"])
-def test_a_session_that_kimi_code_took_over_is_read_there_only(tmp_path, cli, prefix):
+@pytest.mark.parametrize("prefix", ["", "session_", "ses_"])
+def test_what_the_cli_used_stays_counted_when_kimi_code_takes_the_session_over(tmp_path, cli, prefix):
+    """The copy has the conversation and no counts; what Kimi Code uses when it goes on is its own."""
     old = lines(cli / "wire.jsonl", status())
     taken = tmp_path / ".kimi-code" / "sessions" / "wd_shop_1" / f"{prefix}s-1"
-    new = lines(taken / "agents" / "main" / "wire.jsonl", REQUEST, used())
-    assert feed(READER, old, new).calls == feed(READER, new, old).calls == feed(READER, new).calls
-    assert feed(READER, old).skipped == {"read by Kimi Code": 1}
+    copied = {"type": "context.append_message", "message": {"role": "assistant", "content": [CANARY]}}
+    measured = {"type": "token_counting.measured", "length": 2, "tokens": 9133, "time": 1_791_014_406_500}
+    new = lines(taken / "agents" / "main" / "wire.jsonl", {"type": "metadata"}, copied, measured)
+    assert feed(READER, old, new).calls == feed(READER, new, old).calls == feed(READER, old).calls != {}
+    lines(new, {"type": "metadata"}, copied, measured, REQUEST, used(1_791_100_000_000))
+    assert feed(READER, old, new).total() == feed(READER, new, old).total() == (4000, 840, 1000, 14_000)
+
+
+@pytest.mark.parametrize("name", ["workDir", "cwd"])
+def test_the_folder_is_told_by_either_version_of_the_state(code, name):
+    (code / "state.json").write_text(f'{{"{name}":"{WORK}"}}')
+    (call,) = feed(READER, lines(code / "agents" / "main" / "wire.jsonl", REQUEST, used())).calls.values()
+    assert call.folder == WORK
 
 
 @pytest.mark.parametrize(

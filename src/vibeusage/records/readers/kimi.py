@@ -1,12 +1,12 @@
 """Kimi CLI and its successor Kimi Code: what each call used stands in a session's `wire.jsonl`.
 
 Source: local-logs.md section 14 (kimi-cli 1.x: StatusUpdate; Kimi Code 2026: usage.record).
-Known from: public sources of trackers, made-up files; not seen live.
+Known from: public sources of trackers and of Kimi Code's own migration (August 2026), made-up files; not seen live.
 Units: disjoint counts; times are epoch seconds (CLI) or milliseconds (Code).
 
-Kimi Code takes the CLI's sessions over under the same name: those are read there only. In a parent's file a
-subagent's StatusUpdate is wrapped in another message; it counts where the subagent wrote it. A usage.record
-of the scope "session" is a total.
+What Kimi Code takes over of the CLI's sessions is the conversation, without any counts; the old files stay as they
+are. So both are read. In a parent's file a subagent's StatusUpdate is wrapped in another message; it counts where the
+subagent wrote it. A usage.record of the scope "session" is a total.
 """
 
 import re
@@ -72,6 +72,7 @@ class _Register(msgspec.Struct, gc=False):
 
 class _State(msgspec.Struct, gc=False, rename="camel"):
     work_dir: str | None = None
+    cwd: str | None = None  # its name since the second version
 
 
 _DECODER, _CODE_DECODER = msgspec.json.Decoder(_Line), msgspec.json.Decoder(_CodeLine)
@@ -86,9 +87,6 @@ def read(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Call]:
 
 def _of_cli(block: bytes, source: Source) -> Iterator[Call]:
     home, session, agent = _cli_place(source.path)
-    if _is_taken_over(home, session):
-        source.skip("read by Kimi Code")
-        return
     model, folder = _model(home), _folder(home, source.path)
     for text in hits(block, b'"token_usage"'):
         line = decoded(text, _DECODER, source)
@@ -104,7 +102,8 @@ def _of_cli(block: bytes, source: Source) -> Iterator[Call]:
 def _of_code(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Call]:
     home = source.path.parents[2]
     agent = source.path.parent.name
-    folder = _decode(home / "state.json", _State).work_dir or ""
+    told = _decode(home / "state.json", _State)
+    folder = told.work_dir or told.cwd or ""
     for text in hits(block, _CODE_LINES):
         line = decoded(text, _CODE_DECODER, source)
         if line and line.type == "llm.request":
@@ -141,11 +140,6 @@ def _cli_place(path: Path) -> tuple[Path, str, str]:
     is_side = path.parent.parent.name == "subagents"
     folder = path.parents[2] if is_side else path.parent
     return folder.parents[2], folder.name, path.parent.name if is_side else ""
-
-
-def _is_taken_over(home: Path, session: str) -> bool:
-    names = (session, f"session_{session}")
-    return any((folder / name).is_dir() for folder in (home.parent / ".kimi-code").glob("sessions/*") for name in names)
 
 
 def _model(home: Path) -> str:
