@@ -76,6 +76,7 @@ def test_tokens_are_told_with_a_letter(number, text):
 def test_a_damaged_row_is_no_cost():
     head = table.row(table.LINE_MAGIC, table.VERSION, "-", 0)
     bad = ["cost\t*\ttoday\t5\t5\t1\t1\tx\n", "cost\t*\ttoday\t1\t9\t-2\t1\tx\n", "cost\t*\ttoday\n"]
+    bad += [f"cost\t*\ttoday\t1\t9\t{amount}\t{tokens}\tx\n" for amount, tokens in ((10**400, 1), (1, 10**400))]
     good = table.row("cost", *ROWS[0])
     parsed = table.parse(head + "".join(bad) + good, table.LINE_MAGIC, NOW)
     assert parsed and parsed.costs == [ROWS[0]]

@@ -101,6 +101,11 @@ def test_only_so_many_sessions_are_remembered():
     [
         pytest.param({"five_hour": None, "seven_day": {}}, {}, id="windows without numbers"),
         pytest.param({"five_hour": {"used_percentage": -1}}, {}, id="negative"),
+        pytest.param(
+            {"five_hour": {"used_percentage": 2e6}, "seven_day": {"used_percentage": 7}},
+            {"Weekly": ("7d", 604_800, 7.0, 0, NOW, "statusline", "window")},
+            id="absurd, beside one that is not",
+        ),
         pytest.param({"five_hour": {"used_percentage": True}}, {}, id="no number"),
         pytest.param(
             {"five_hour": {"used_percentage": "41.7", "resets_at": "2026-11-22T05:00:00Z"}},

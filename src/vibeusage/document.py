@@ -6,6 +6,7 @@ Imported by the line only in the branch that reads such a document; `os` and C m
 """
 
 from vibeusage.escape import clean
+from vibeusage.table import MOST_PERCENT
 
 SIZE_LIMIT = 1 << 20
 SESSION_S, DAY_S, WEEK_S, MONTH_S = 18_000, 86_400, 604_800, 2_592_000
@@ -135,7 +136,7 @@ def _claude_limits(document, seen_at):
     rows = {}
     for key, window in document["rate_limits"].items():
         used = number(at(window, "used_percentage"))
-        if used is None or used < 0:
+        if used is None or not 0 <= used <= MOST_PERCENT:
             continue
         if key == "spend_limit":
             window_s = SPEND_WINDOWS.get(at(window, "period"), MONTH_S)

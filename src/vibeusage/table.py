@@ -14,6 +14,9 @@ OBSERVATION_MAGIC = "vibeusage-observation"
 SESSIONS_KEPT = 32
 FUTURE_S = 300
 FARTHEST_RESET_S = 400 * 86400
+MOST_PERCENT = 1_000_000
+LONGEST_S, LATEST_S = 10_000_000_000, 100_000_000_000
+MOST_SPENT = 1_000_000_000_000_000_000
 
 
 class Table:
@@ -87,7 +90,8 @@ def _take(table, row, now):
 def _cost(fields):
     provider, name, start, end, amount, tokens, state = fields
     start, end, amount, tokens = int(start), int(end), int(amount), int(tokens)
-    if not 0 <= start < end < start + FARTHEST_RESET_S or amount < -1 or tokens < 0:
+    is_spent = -1 <= amount <= MOST_SPENT and 0 <= tokens <= MOST_SPENT
+    if not (0 <= start < end < start + FARTHEST_RESET_S and is_spent):
         raise ValueError
     return provider, name, start, end, amount, tokens, state
 
@@ -97,7 +101,7 @@ def checked(fields, now):
     short, window_s, utilization, resets_at, observed_at, source, kind = fields
     window_s, resets_at, observed_at = int(window_s), int(resets_at), int(observed_at)
     utilization = float(utilization)
-    if not 0 <= utilization <= 1_000_000 or window_s < 0 or observed_at < 0:
+    if not (0 <= utilization <= MOST_PERCENT and 0 <= window_s <= LONGEST_S and 0 <= observed_at <= LATEST_S):
         raise ValueError
     if not 0 < resets_at < now + FARTHEST_RESET_S:
         resets_at = 0
