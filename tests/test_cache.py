@@ -6,8 +6,18 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from vibeusage import cache, config, errors, merge, paths, table
-from vibeusage.models import OverageUsage, PeriodType, ProviderIdentity, UsagePeriod, UsageSnapshot
+from vibeusage import alerts, cache, cli, config, errors, merge, paths, table
+from vibeusage.cli.refresh import keep_history
+from vibeusage.models import (
+    LONGEST_S,
+    MOST_PERCENT,
+    Balance,
+    OverageUsage,
+    PeriodType,
+    ProviderIdentity,
+    UsagePeriod,
+    UsageSnapshot,
+)
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 SESSION = UsagePeriod(
@@ -161,6 +171,28 @@ def test_a_mistake_in_the_config_is_shown_in_the_line_and_loses_no_numbers(vibeu
     assert done.stdout.decode().startswith("config.toml has a mistake: vibeusage config show · claude 5h 42%")
 
 
+ABSURD = {
+    '"utilization":42.0': ('"utilization":{}', ("1e308", "-1e308", "1e999", "NaN", '"nan"', "1000001", "-0.1")),
+    '"window_seconds":3600': ('"window_seconds":{}', ("1" + "0" * 18, "-1" + "0" * 18, "1e308")),
+    '"used":"3"': ('"used":"{}"', ("1e308", "1e999999", "-1e999999", "NaN", "sNaN", "Infinity", "1e-999999")),
+    '"limit":"7"': ('"limit":"{}"', ("1e999999", "NaN", "1e-999999")),
+    '"amount":"9"': ('"amount":"{}"', ("1e999", "sNaN", "-Infinity")),
+    '"resets_at":"2030-01-01T00:00:00Z"': ('"resets_at":"{}"', ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z")),
+    '"observed_at":"2025-01-01T00:00:00Z"': ('"observed_at":"{}"', ("0001-01-01T00:00:00Z",)),
+}
+
+
+def absurd():
+    """(what it says, a stored snapshot that does), for each number that cannot be reckoned with."""
+    then, seen = datetime(2030, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+    period = msgspec.structs.replace(SESSION, window_seconds=3600, resets_at=then, observed_at=seen)
+    money = {"overage": OverageUsage(used=Decimal(3), limit=Decimal(7)), "balance": Balance(Decimal(9))}
+    stored = msgspec.json.encode(cache.Stored(schema=1, fingerprint="f", snapshot=snapshot(period, **money))).decode()
+    for said, (form, values) in ABSURD.items():
+        assert stored.count(said) == 1
+        yield from ((form.format(value), stored.replace(said, form.format(value)).encode()) for value in values)
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -170,6 +202,7 @@ def test_a_mistake_in_the_config_is_shown_in_the_line_and_loses_no_numbers(vibeu
         pytest.param(b'{"schema":1}', id="fields missing"),
         pytest.param(b'{"schema":1,"fingerprint":"f","snapshot":{"provider":5}}', id="wrong type"),
         pytest.param(b'{"schema":"one"}', id="schema of another type"),
+        *(pytest.param(data, id=name) for name, data in absurd()),
     ],
 )
 def test_a_damaged_snapshot_is_a_miss_and_is_replaced(data):
@@ -179,6 +212,35 @@ def test_a_damaged_snapshot_is_a_miss_and_is_replaced(data):
     assert cache.load_snapshot("claude") is None
     cache.save_snapshot(snapshot(), "f1")
     assert cache.load_snapshot("claude") == snapshot()
+
+
+def test_numbers_at_the_edge_of_what_is_believed_are_shown_everywhere(capsys):
+    most = Decimal("9999999999999999")
+    window = msgspec.structs.replace(SESSION, utilization=MOST_PERCENT, window_seconds=LONGEST_S)
+    money = {"overage": OverageUsage(used=most, limit=Decimal("1e-400")), "balance": Balance(-most, "credits")}
+    cache.save_snapshot(snapshot(window, **money), "f1")
+    cache.compile_line()
+    config.set_value("alerts.thresholds", "80")
+    for _ in range(2):
+        alerts.after_round(config.load(), {})
+    keep_history()
+    for words in (["usage"], ["usage", "--json"], ["history"], ["report", "insights"], ["alerts"]):
+        assert cli.main(words) == 0, words
+        said = capsys.readouterr()
+        assert ("1000000" in said.out, said.err) == (words[0] != "report", ""), words
+    assert [row[2] for row in merge.rows(cache.load_snapshots()["claude"]).values()] == [MOST_PERCENT]
+
+
+@pytest.mark.parametrize("place", [1, 2, 4], ids=["window", "percentage", "observed"])
+@pytest.mark.parametrize("value", ["1e308", "1e999", "-1e308", "nan", "9" * 30, "-1"])
+def test_a_number_in_an_observation_that_cannot_be_reckoned_with_makes_its_row_a_miss(place, value):
+    rows = observation(50.0, 0, "Weekly") | observation(50.0, 0)
+    rows["Weekly"] = (*rows["Weekly"][:place], value, *rows["Weekly"][place + 1 :])
+    path = paths.cache_dir() / "observations" / "claude"
+    path.parent.mkdir(parents=True)
+    path.write_text(table.observation_text("statusline", {"claude": rows}, {}))
+    known = cache.snapshots_with_observations(int(NOW.timestamp()))["claude"]
+    assert [(period.name, period.utilization) for period in known.periods] == [("Session (5h)", 50.0)]
 
 
 def test_a_snapshot_of_a_newer_version_is_neither_read_nor_overwritten():

@@ -6,18 +6,24 @@ import re
 import subprocess
 import time
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import inf, nan
 
 import msgspec
 import pytest
 
 from vibeusage import accounts, cache, config, credentials, gate, idle, providers, vault
 from vibeusage.errors import AuthError, Forbidden, NotConfigured, RateLimited, StorageError, Unavailable
-from vibeusage.models import FetchAttempt, FetchError, PeriodType, Usage, UsagePeriod
+from vibeusage.models import Balance, FetchAttempt, FetchError, OverageUsage, PeriodType, Usage, UsagePeriod
 from vibeusage.providers.spec import Command, Env, Func, Provider, Read
 from vibeusage.refresh import refresh
 
-WEEK = Usage(periods=(UsagePeriod(name="Weekly", utilization=42.0, period_type=PeriodType.WEEKLY),))
 
+def used_up_to(percent):
+    return UsagePeriod(name="Weekly", utilization=percent, period_type=PeriodType.WEEKLY)
+
+
+WEEK = Usage(periods=(used_up_to(42.0),))
 
 VARIABLE = Env("ACME_TOKEN")
 
@@ -69,6 +75,21 @@ def tried(outcome):
 def test_a_strategy_that_fails_hands_over_to_the_next(ask, error):
     outcome = ask(acme(func("first", error), func("second", WEEK)))["acme"]
     assert (outcome.success, outcome.source, tried(outcome)) == (True, "second", [("first", False), ("second", True)])
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        *(Usage(periods=(used_up_to(percent),)) for percent in (1e308, inf, -1e308, nan)),
+        Usage(overage=OverageUsage(used=Decimal("1e999"))),
+        Usage(balance=Balance(Decimal("NaN"))),
+    ],
+    ids=["1e308", "inf", "-1e308", "nan", "overage", "balance"],
+)
+def test_a_number_that_cannot_be_reckoned_with_is_not_understood(usage, ask):
+    outcome = ask(acme(func("api", usage)))["acme"]
+    told = FetchError("parse", "Acme sent an answer we do not understand: a number out of range", outcome.error.hint)
+    assert (outcome.success, outcome.snapshot, outcome.error) == (False, None, told)
 
 
 def test_a_rate_limit_ends_the_round_and_holds_every_strategy_of_the_account(ask):

@@ -4,7 +4,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
+from vibeusage.models import MOST_PERCENT, OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SESSION = UsagePeriod(
@@ -62,6 +62,14 @@ def test_overage_without_a_limit_has_neither_rest_nor_percentage():
     assert (capped.remaining(), capped.utilization()) == (Decimal("33.45"), pytest.approx(16.375))
     uncapped = OverageUsage(used=Decimal("6.55"))
     assert (uncapped.remaining(), uncapped.utilization()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("used", "limit", "percent"),
+    [("1e12", "1e-6", MOST_PERCENT), ("-3", "10", 0.0), ("3", "-10", None), ("3", "0", None)],
+)
+def test_a_percentage_of_a_limit_is_one_that_can_be_shown(used, limit, percent):
+    assert OverageUsage(used=Decimal(used), limit=Decimal(limit)).utilization() == percent
 
 
 def test_a_snapshot_survives_json_to_the_digit():

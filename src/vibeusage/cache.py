@@ -16,7 +16,7 @@ import msgspec
 
 from vibeusage import cachefiles, config, episodes, files, gate, generation, merge, observe, paths, shown, table
 from vibeusage.errors import ConfigError, StorageError
-from vibeusage.models import UsageSnapshot
+from vibeusage.models import UsageSnapshot, is_sound
 
 SCHEMA = 1
 TRIES = 5
@@ -31,6 +31,10 @@ class Stored(msgspec.Struct, frozen=True, kw_only=True):
     schema: int
     fingerprint: str
     snapshot: UsageSnapshot
+
+    def __post_init__(self) -> None:
+        if not is_sound(self.snapshot):
+            raise ValueError("a number out of range")
 
 
 def snapshot_file(account: str) -> Path:

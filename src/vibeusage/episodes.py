@@ -11,19 +11,21 @@ the alert lasts for one length of the window.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, TypeVar
 
 import msgspec
 
 from vibeusage import files, paths
 from vibeusage.errors import StorageError
-from vibeusage.models import Instant
+from vibeusage.models import MOST_PERCENT, Instant
 
 SCHEMA = 1
 SAME_RESET = 0.1
 SAME_RESET_MOST = timedelta(days=1)
 CLOCK_ERROR = timedelta(minutes=5)
 PAST_KEPT = 50
+
+Percent = Annotated[float, msgspec.Meta(ge=0, le=MOST_PERCENT)]
 
 _Kind = TypeVar("_Kind")
 
@@ -42,7 +44,7 @@ class Sample(NamedTuple):
 class Seen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The last observation of a window; `is_waiting`: another one like it makes an alert."""
 
-    utilization: float
+    utilization: Percent
     at: Instant
     resets_at: Instant | None = None
     is_waiting: bool = False
@@ -57,7 +59,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     account: str
     period: str
     threshold: int
-    utilization: float
+    utilization: Percent
     at: Instant
     until: Instant
     is_guess: bool = False

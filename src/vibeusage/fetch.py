@@ -29,7 +29,7 @@ from vibeusage.errors import (
     Unavailable,
     VibeusageError,
 )
-from vibeusage.models import FetchAttempt, FetchError, Usage, UsageSnapshot
+from vibeusage.models import FetchAttempt, FetchError, Usage, UsageSnapshot, is_sound
 from vibeusage.providers.spec import Command, Func, Http, Strategy
 
 if TYPE_CHECKING:
@@ -256,6 +256,8 @@ async def _asked(strategy: Strategy, ctx: Context, login: Login) -> Usage:
         login = await oauth.renewed(login, ctx)
     try:
         usage = await _told(strategy, ctx, login)
+        if not is_sound(usage):
+            raise ValueError("a number out of range")
     except (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError) as exc:
         raise _not_understood(ctx, "it repeats the login" if login.is_in(str(exc)) else str(exc)[:100]) from exc
     if login.is_in(msgspec.json.encode(usage).decode(), token_only=True):

@@ -14,6 +14,9 @@ from msgspec import Meta
 
 Instant = Annotated[datetime, Meta(tz=True)]
 PACE_FROM = 0.10
+MOST_PERCENT = 1_000_000.0
+LONGEST_S = 10**10  # of a window
+YEARS, POWERS = range(1970, 5000), range(-400, 16)  # of instants, and of ten in amounts
 
 
 class PeriodType(StrEnum):
@@ -79,8 +82,10 @@ class OverageUsage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
         return None if self.limit is None else max(Decimal(0), self.limit - self.used)
 
     def utilization(self) -> float | None:
-        """Percent of the limit used; None when there is no limit."""
-        return float(self.used / self.limit * 100) if self.limit else None
+        """Percent of the limit used, at most MOST_PERCENT; None when there is no limit."""
+        if self.limit is None or self.limit <= 0:
+            return None
+        return min(float(max(Decimal(0), self.used) / self.limit * 100), MOST_PERCENT)
 
 
 class Balance(msgspec.Struct, frozen=True):
@@ -164,6 +169,22 @@ class UsageSnapshot(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     def _by_length(self) -> list[UsagePeriod]:
         return sorted(self.periods, key=lambda period: (period.model is not None, period.window))
+
+
+def is_sound(known: Usage | UsageSnapshot) -> bool:
+    """Whether all numbers and instants are such as can be reckoned with; a file or a vendor may say any."""
+    amounts, instants = [], [known.observed_at]
+    if known.overage:
+        amounts += [known.overage.used, known.overage.limit]
+        instants.append(known.overage.resets_at)
+    if known.balance:
+        amounts.append(known.balance.amount)
+    for period in known.periods:
+        if not 0 <= period.utilization <= MOST_PERCENT or abs(period.window_seconds or 0) > LONGEST_S:
+            return False
+        instants += [period.resets_at, period.observed_at]
+    is_money = all(each.is_finite() and each.adjusted() in POWERS for each in amounts if each is not None)
+    return is_money and all(each.year in YEARS for each in instants if each)
 
 
 class FetchError(msgspec.Struct, frozen=True):

@@ -238,9 +238,17 @@ def test_a_relative_folder_is_told_and_the_rest_of_the_report_comes(doctor, monk
 
 NEW, NEWER = "was written by a newer vibeusage", "upgrade, or run `vibeusage cache clear`"
 REPLACED = "nothing: it counts as missing, and the next answer replaces it"
+ABSURD = (
+    b'{"schema":1,"fingerprint":"f","snapshot":{"provider":"claude","fetched_at":"2026-01-01T00:00:00Z",'
+    b'"observed_at":"2026-01-01T00:00:00Z","source":"oauth",'
+    b'"periods":[{"name":"Weekly","utilization":1e308,"period_type":"weekly"}]}}'
+)
+SEEN = b'{"schema":1,"seen":{"claude":{"Weekly":{"utilization":1e308,"at":"2026-01-01T00:00:00Z"}}}}'
 BAD_CACHE = {
     "torn snapshot": ("snapshots/claude.json", b'{"schema":1,', "is damaged", REPLACED),
     "snapshot of a foreign shape": ("snapshots/claude.json", b'{"schema":1,"snapshot":[]}', "is damaged", REPLACED),
+    "snapshot with an absurd percentage": ("snapshots/claude.json", ABSURD, "is damaged", REPLACED),
+    "alerts with an absurd percentage": ("alerts.json", SEEN, "is damaged", REPLACED),
     "snapshot of a newer version": ("snapshots/claude.json", b'{"schema":9}', NEW, NEWER),
     "empty gates": ("gates.json", b"", "is damaged", REPLACED),
     "gates of a newer version": ("gates.json", b'{"schema":9}', NEW, NEWER),

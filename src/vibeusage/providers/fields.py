@@ -13,9 +13,8 @@ from typing import Any
 
 import msgspec
 
-from vibeusage.models import PeriodType
+from vibeusage.models import MOST_PERCENT, PeriodType
 
-MOST_PERCENT = 1_000_000.0
 MOST_MONEY = Decimal(10) ** 12
 HOUR_S, DAY_S = 3_600, 86_400
 COUNT = re.compile(r"|-?\d+(?:\.\d*)?(?:e\+?\d+)?", re.IGNORECASE)
