@@ -19,6 +19,7 @@ from vibeusage.dashboard.app import Dashboard
 from vibeusage.dashboard.asking import Refresher
 from vibeusage.dashboard.loading import Source
 from vibeusage.dashboard.widgets import Lines, Scroll, look
+from vibeusage.errors import ConfigError
 from vibeusage.models import ProviderIdentity
 from vibeusage.records import store
 from vibeusage.records.readers.spec import Call
@@ -227,6 +228,29 @@ async def test_a_provider_is_switched_off_and_on_at_the_cursor(filled):
         await pilot.press("space")
         await seen(app, pilot, "claude is on")
     assert tomllib.loads(file.read_text()) in ({}, {"providers": {"claude": {}}}, {"providers": {}})
+
+
+async def test_what_could_not_be_changed_reads_as_it_was_and_why(filled, monkeypatch):
+    def full(name: str, *, on: bool) -> None:
+        raise ConfigError("config.toml cannot be written: No space left on device", hint="check the free space")
+
+    monkeypatch.setattr(dashboard.switching, "switch", full)
+    app = made()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("p", "enter")
+        before = await seen(app, pilot, "numbers     oauth")
+        await pilot.press("space")
+        await seen(app, pilot, "config.toml cannot be written: No space left on device; check the free space")
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if rows_of(shown(app)) == rows_of(before):
+                return
+    assert rows_of(shown(app)) == rows_of(before)
+
+
+def rows_of(screen: str) -> list[str]:
+    """The providers and their states."""
+    return [row for row in screen.splitlines() if " working " in row or " off " in row]
 
 
 async def test_names_from_outside_are_text_and_no_markup(filled):

@@ -15,7 +15,7 @@ from vibeusage.dashboard.board import Board
 from vibeusage.dashboard.loading import Ask, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Room
-from vibeusage.dashboard.wishes import AskNow, Change, Operate, Quit, Switch
+from vibeusage.dashboard.wishes import AskNow, Change, Operate, Quit, Say, Switch
 
 CHOICE = Item("Display", "line.show", "what a percentage counts", "used", "", ("used", "remaining"))
 TYPED = Item("Display", "line.bar", "cells of the bar", "0", "a whole number from 0 to 40")
@@ -184,6 +184,23 @@ def test_a_copy_is_put_back_only_after_it_was_named_and_a_yes():
     assert seen.typing.text == ABOUT.newest_copy
     assert pressed(seen, "enter", "n") == [None, None]
     assert pressed(seen, "R", "enter", "y") == [None, None, Operate("restore", ABOUT.newest_copy)]
+
+
+def test_without_a_name_no_copy_is_put_back_and_nothing_is_asked():
+    seen = on_settings()
+    assert pressed(seen, "R", "ctrl+u", "enter") == [None, None, Say("no copy was named; B makes one")]
+    assert (seen.typing, seen.question) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "groups"),
+    [("cherry-studio", ["Logs"]), ("codex", ["Settings", "Logs"]), ("claude@work", ["Settings"])],
+)
+def test_every_row_of_the_providers_can_be_configured(name, groups, home):
+    """Also a tool that has no quota, and so no settings of a provider."""
+    items = options.of_provider(name)
+    assert list(dict.fromkeys(item.group for item in items)) == groups
+    assert all(item.key.startswith(("providers.", "records.")) for item in items)
 
 
 KEYS = st.sampled_from(

@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import NOW
 
+from vibeusage import config
 from vibeusage.dashboard import board, facts, frame, options, plots, spans
 from vibeusage.dashboard.board import Board
 from vibeusage.dashboard.loading import Ask, Past, Settings, States
 from vibeusage.dashboard.page import Column, Room, table
-from vibeusage.dashboard.wishes import Failure
+from vibeusage.dashboard.wishes import Failure, Operate
 from vibeusage.escape import width
 from vibeusage.provider_states import Row, Way
 from vibeusage.records.history import Window
-from vibeusage.terminal import Line, Style
+from vibeusage.terminal import Line, Style, cells_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "dashboard"
 BLOCKS, ASCII = ("█", "░"), ("#", "-")
@@ -172,6 +173,56 @@ def test_a_reading_that_failed_is_told_with_what_to_do(mode):
         seen.arrived(ask, Failure("usage.db is damaged", "`vibeusage records sync --full` builds it anew"))
     found = text(screen(seen, a_style(), 24))
     assert "usage.db is damaged\n`vibeusage records sync --full` builds it anew\n" in found
+
+
+@pytest.mark.parametrize("trouble", ["damaged", "of a cloud service"])
+def test_the_settings_can_put_right_a_database_that_cannot_be_read(trouble, home, load):
+    folder = Path(os.environ["VIBEUSAGE_DATA_DIR"])
+    copy = folder / "backups" / "usage-20261120-101010.db"
+    copy.parent.mkdir(mode=0o700, parents=True)
+    copy.touch()
+    if trouble == "damaged":
+        (folder / "usage.db").write_bytes(b"no database" * 500)
+        (folder / "usage.db").chmod(0o600)
+    else:
+        config.set_value("storage.folder", str(home / "Dropbox"))
+    seen = Board("cost")
+    seen.mode = "settings"
+    seen.arrived(Ask("settings"), load("settings"))
+    found = text(screen(seen, a_style(120), 40))
+    assert {"damaged": "is damaged", "of a cloud service": "is copied by Dropbox"}[trouble] in found
+    assert "[R]estore" in found
+    assert "storage.folder" in found
+    assert seen.key("R") is None
+    assert seen.typing is not None
+    assert seen.typing.text == (str(copy) if trouble == "damaged" else "")
+    assert (seen.key("escape"), seen.key("D"), seen.key("y")) == (None, None, Operate("delete"))
+
+
+@pytest.mark.parametrize("logs", [1, 5, 6, 20])
+def test_what_of_a_provider_has_no_room_is_said_to_be_left_out(logs):
+    row = Row(id="acme", name="Acme", icon="a", state="working", logs=[f"/logs/{at}" for at in range(logs)], error="no")
+    seen = Board("cost")
+    seen.mode = "manage"
+    seen.arrived(Ask("states"), States([row]))
+    found = text(screen(seen, a_style(), 24))
+    shown = [at for at in range(logs) if f"/logs/{at}\n" in found]
+    assert ("`vibeusage providers show acme` tells the rest" in found) is (len(shown) < logs)
+    assert shown == [*range(min(logs, 7) if logs <= 7 else 6)]
+
+
+def test_only_keys_that_do_something_are_named(load, home):
+    heads = [text(screen(a_board(mode, load), a_style(), 24)).splitlines()[0] for mode in ("settings", "configure")]
+    assert ["P providers" in head for head in heads] == [True, False]
+
+
+@pytest.mark.parametrize("note", ["done", "deleted; what was there is in /home/ana/" + "deep/" * 20 + "usage.db"])
+def test_a_note_is_told_to_its_end(note):
+    style = a_style()
+    page, left = frame.noted(Board("cost").page(style, Room(78, 22), NOW, UTC), note, style)
+    told = [frame.heading(page, "usage", style, note=left), *page.below]
+    assert note.replace(" ", "") in text(told).replace("\n", "").replace(" ", "")
+    assert all(cells_of(line) <= 78 for line in told)
 
 
 def test_what_is_not_read_yet_is_said_to_be_read():

@@ -23,7 +23,7 @@ from vibeusage.dashboard.loader import Done, Loader
 from vibeusage.dashboard.loading import Ask, Source
 from vibeusage.dashboard.page import Room
 from vibeusage.dashboard.widgets import Lines, Scroll
-from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Quit, Switch, Wish
+from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Quit, Say, Switch, Wish
 from vibeusage.errors import ConfigError
 from vibeusage.records import days
 from vibeusage.settings import Config
@@ -31,8 +31,10 @@ from vibeusage.terminal import Style
 
 Clock = Callable[[], datetime]
 TICK_S = 1.0
-NOTE_S = 6.0
-OF_NUMBERS = ("quotas", "states", "settings", "configure")
+NOTE_S = 5.0
+READ_PER_S = 25  # characters
+MANAGED = ("states", "settings", "configure")
+OF_NUMBERS = ("quotas", *MANAGED)
 NARROWEST = 20
 SCROLLS = {
     "up": "up",
@@ -110,7 +112,9 @@ class Dashboard(App[int]):
             if ask in self.board.asks():
                 self.draw()
             return
+        self._old |= {ask for ask in self.board.got if ask.kind in MANAGED}  # also when it failed, and all is as it was
         self._tick()
+        self._read_missing()
         if isinstance(found, Failure):
             self.say(f"{found.message}; {found.hint}" if found.hint else found.message)
         elif isinstance(found, str):
@@ -141,8 +145,8 @@ class Dashboard(App[int]):
         self.exit(0)
 
     def say(self, note: str) -> None:
-        """For a while, in the place of the keys of the page."""
-        self._note, self._note_until = note, time.monotonic() + NOTE_S
+        """For a while: in the place of the keys of the page, or below it what has no room there."""
+        self._note, self._note_until = note, time.monotonic() + NOTE_S + len(note) / READ_PER_S
         self.draw()
 
     def draw(self) -> None:
@@ -155,6 +159,7 @@ class Dashboard(App[int]):
         page = self.board.page(style, room, now, self.zone)
         place = (self.board.mode, self.board.back.get(self.board.mode), self.board.provider, self.board.configured)
         note = self._note if time.monotonic() < self._note_until else ""
+        page, note = frame.noted(page, note, style)
         head.show([frame.heading(page, self.board.mode, style, note=note)])
         below.show(page.below)
         foot.show([frame.bar(self.board.mode, style.columns)])
@@ -214,6 +219,8 @@ class Dashboard(App[int]):
         match wish:
             case Quit(code):
                 self.exit(code)
+            case Say(text):
+                self.say(text)
             case AskNow():
                 self.say("asking the providers" if self.refresher.start() else "they are being asked already")
             case Operate(name, file):

@@ -10,7 +10,7 @@ from vibeusage.dashboard.loading import Ask, Past, Recent, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Page, Room
 from vibeusage.dashboard.typing import Typing
-from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Question, Quit, Switch, Wish
+from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Question, Quit, Say, Switch, Wish
 from vibeusage.provider_states import Row
 from vibeusage.terminal import Line, Style, cut, wrapped
 
@@ -28,6 +28,7 @@ BEHIND = {"manage": "providers", "configure": "manage"}  # where ESC leads; else
 BACK_IN = ("weekly", "monthly", "yearly", "heatmap", "providers")
 OF_TOOL = ("weekly", "monthly", "yearly", "heatmap", "providers")
 FURTHEST = 200
+TO_PROVIDERS = (("P", "providers"),)
 YES = (("y", "yes"), ("any other key", "no"))
 RESTORE = "restore from"
 KEPT = "A copy of what is there now is kept in its folder backups."
@@ -102,7 +103,8 @@ class Board:
                 return manage.page(self._rows(), self._picked(len(self._rows())), style, room, now, zone)
             case "settings":
                 above = facts.lines(found.about, style)
-                return self._typed_on(options.page("Settings", found.items, self._at(found), style, above=above), style)
+                page = options.page("Settings", found.items, self._at(found), style, above=above, keys=TO_PROVIDERS)
+                return self._typed_on(page, style)
             case "configure":
                 title = f"Configure {style.text(self.configured)}"
                 return self._typed_on(options.page(title, found.items, self._at(found), style), style)
@@ -219,6 +221,8 @@ class Board:
     def _type(self, typing: Typing, key: str, character: str) -> Wish | None:
         if key == "enter":
             self.typing = None
+            if typing.label == RESTORE and not typing.text.strip():
+                return Say("no copy was named; B makes one")
             if typing.label == RESTORE:
                 asked = f"Put {typing.text.strip()} in the place of the database?"
                 self.question = Question(asked, KEPT, Operate("restore", typing.text.strip()))

@@ -1,11 +1,25 @@
 """The first and the last row of the screen: what it shows, and the keys."""
 
+from msgspec.structs import replace
+
 from vibeusage.dashboard.board import BEHIND, MODES
 from vibeusage.dashboard.page import Page
-from vibeusage.terminal import ASCII, Line, Style, cells_of, cut, padded
+from vibeusage.escape import width
+from vibeusage.terminal import ASCII, Line, Style, cells_of, cut, padded, wrapped
 
 LEAST_TITLE = 20
+NOTE_ROWS, NOTE_LIMIT = 6, 500
 CAPS = {"←→": "left right", "⌫": "del"}  # where there is no sign for a key
+
+
+def noted(page: Page, note: str, style: Style) -> tuple[Page, str]:
+    """The page, and the note where the heading has room for it; else the page with all of it below the lines."""
+    text = style.text(note, NOTE_LIMIT)
+    if width(text) <= style.columns - min(cells_of(page.title[:1]), LEAST_TITLE) - 2:
+        return page, note
+    rule: Line = [("dim", style.glyphs.across * style.columns)]
+    told: list[Line] = [[("yellow", part)] for part in wrapped(text, style.columns)[:NOTE_ROWS]]
+    return replace(page, below=[rule, *told, *page.below]), ""
 
 
 def heading(page: Page, mode: str, style: Style, *, note: str = "") -> Line:
@@ -14,7 +28,8 @@ def heading(page: Page, mode: str, style: Style, *, note: str = "") -> Line:
     caps = CAPS if style.glyphs is ASCII else {}
     named = [(caps.get(key, key), what) for key, what in page.keys]
     keys = [piece for key, what in named for piece in (("strong", key), ("dim", f" {what}  "))]
-    told: Line = [("yellow", style.text(note, 500))] if note else [*keys, ("strong", "esc"), ("dim", f" {leave}")]
+    keys += [("strong", "esc"), ("dim", f" {leave}")]
+    told: Line = [("yellow", style.text(note, NOTE_LIMIT))] if note else keys
     title, room = page.title, max(LEAST_TITLE, style.columns - cells_of(told) - 2)
     while len(title) > 1 and cells_of(title) > room:
         title = title[:-1]

@@ -52,7 +52,10 @@ def _details(row: Row, style: Style, cells: int, zone: tzinfo) -> list[Line]:
         parts = wrapped(style.text(text, PATH_LIMIT), cells - LABEL) or [""]
         heads = [style.text(label)[: LABEL - 1], *[""] * (len(parts) - 1)]
         lines += [[("dim", head.ljust(LABEL)), (color, part)] for head, part in zip(heads, parts, strict=True)]
-    lines = [cut(line, cells, style) for line in lines[:DETAIL_ROWS]]
+    if len(lines) > DETAIL_ROWS:
+        more = f"{style.glyphs.ellipsis} `vibeusage providers show {style.text(row.id)}` tells the rest"
+        lines = [*lines[: DETAIL_ROWS - 1], [("dim", more)]]
+    lines = [cut(line, cells, style) for line in lines]
     return [rule, *lines, *[[]] * (DETAIL_ROWS - len(lines))]
 
 

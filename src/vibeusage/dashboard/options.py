@@ -11,7 +11,8 @@ import msgspec
 from vibeusage import cache, config, providers, schema, toml_edit
 from vibeusage.config import Config
 from vibeusage.dashboard.page import Column, Page, heading, marked, table
-from vibeusage.settings import ProviderOptions
+from vibeusage.records import readers
+from vibeusage.settings import ProviderOptions, RecordOptions
 from vibeusage.terminal import Line, Style, cut
 
 GROUPS = {
@@ -29,7 +30,7 @@ GROUPS = {
     ),
 }
 NOT_SET = "not set"
-KEYS = (("enter", "change"), ("⌫", "default"), ("P", "providers"))
+KEYS = (("enter", "change"), ("⌫", "default"))
 
 
 class Item(NamedTuple):
@@ -54,14 +55,18 @@ def of_all() -> list[Item]:
 
 
 def of_provider(name: str) -> list[Item]:
-    """Its settings, and what its address takes."""
-    keys = [toml_edit.dotted(("providers", name, key)) for key in schema.leaves(ProviderOptions)]
-    params = providers.load(name.partition("@")[0]).params
-    told = [toml_edit.dotted(("providers", name, "params", param)) for param in params]
-    in_force = config.effective(config.load())
-    in_force["providers"].setdefault(name, msgspec.to_builtins(ProviderOptions()))
-    groups = {"Settings": keys, "Parameters": told}
-    return [_item(group, key, in_force) for group, keys in groups.items() for key in keys]
+    """Its settings, what its address takes, and how the logs of its tool are read; many a tool has logs alone."""
+    in_force, groups = config.effective(config.load()), {}
+    provider = name.partition("@")[0]
+    if provider in providers.ids():
+        params = providers.load(provider).params
+        groups["Settings"] = [("providers", name, key) for key in schema.leaves(ProviderOptions)]
+        groups["Parameters"] = [("providers", name, "params", param) for param in params]
+        in_force["providers"].setdefault(name, msgspec.to_builtins(ProviderOptions()))
+    if name in readers.load_all():
+        groups["Logs"] = [("records", name, key) for key in schema.leaves(RecordOptions)]
+        in_force["records"].setdefault(name, msgspec.to_builtins(RecordOptions()))
+    return [_item(group, toml_edit.dotted(key), in_force) for group, keys in groups.items() for key in keys]
 
 
 def change(key: str, text: str) -> None:
@@ -98,11 +103,17 @@ def _text(value: Any) -> str | None:
 
 
 def page(
-    title: str, items: Sequence[Item], picked: int, style: Style, *, above: Sequence[Line] = ()
+    title: str,
+    items: Sequence[Item],
+    picked: int,
+    style: Style,
+    *,
+    above: Sequence[Line] = (),
+    keys: tuple[tuple[str, str], ...] = (),
 ) -> Page:
     names = [style.text(item.title[:1].upper() + item.title[1:]) for item in items]
-    keys = [("dim", style.text(item.key)) for item in items]
-    cells = [[name, _shown(item, style), key] for name, item, key in zip(names, items, keys, strict=True)]
+    dotted = [("dim", style.text(item.key)) for item in items]
+    cells = [[name, _shown(item, style), key] for name, item, key in zip(names, items, dotted, strict=True)]
     columns = [Column("", is_name=True), Column("", is_name=True), Column("", is_name=True, goes=1)]
     rows = table(columns, cells, style, style.columns)[1:]
     lines: list[Line] = [*above, *([[]] if above else [])]
@@ -118,7 +129,7 @@ def page(
     rule: Line = [("dim", style.glyphs.across * style.columns)]
     told: Line = [("dim", f"{style.text(items[picked].key)}: {style.text(items[picked].allowed)}")]
     below = [rule, cut(told, style.columns, style)]
-    return Page([("strong", title)], lines, below, KEYS, at)
+    return Page([("strong", title)], lines, below, (*KEYS, *keys), at)
 
 
 def _shown(item: Item, style: Style) -> tuple[str, str]:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vibeusage import config
-from vibeusage.errors import ConfigError, StorageError
+from vibeusage.errors import StorageError
 from vibeusage.records import admin_report, background, copies, place, upkeep
 
 
-def newest_copy() -> str:
-    """The path of the last backup, "" where there is none. Raises StorageError."""
-    found = (place.usage_db().parent / copies.FOLDER).glob("*.db")
+def newest_copy(path: Path) -> str:
+    """The last backup of the database in `path`, "" where there is none."""
+    found = (path.parent / copies.FOLDER).glob("*.db")
     return str(max(found, key=lambda path: path.name, default=""))
 
 
@@ -31,8 +31,6 @@ def back_up() -> str:
 
 def restore(file: str) -> str:
     """With a copy of what was there. Raises ConfigError and StorageError, and then all is as it was."""
-    if not file:
-        raise ConfigError("no copy was named", hint="[B] makes one")
     kept = upkeep.restore(Path(file).expanduser().absolute(), place.usage_db(), datetime.now(UTC), keep_copy=True)
     _show_costs_anew()
     before = kept.copy or kept.moved

@@ -28,6 +28,12 @@ class Operate(NamedTuple):
     file: str = ""
 
 
+class Say(NamedTuple):
+    """Why a key does nothing here."""
+
+    text: str
+
+
 class Question(NamedTuple):
     text: str
     about: str
@@ -39,4 +45,4 @@ class Failure(NamedTuple):
     hint: str
 
 
-Wish = Quit | Change | Switch | AskNow | Operate
+Wish = Quit | Change | Switch | AskNow | Operate | Say
