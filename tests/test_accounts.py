@@ -238,3 +238,11 @@ def test_a_login_locked_away_in_a_keyring_leaves_the_next_place_to_the_backgroun
     assert "lies in the keyring" in str(oauth.error)
     write_login(home / ".acme", "of the tool")
     assert logins(ctx)["oauth"] == "of the tool"
+
+
+def test_a_tool_without_a_quota_is_told_from_a_word_that_nobody_knows(home):
+    with pytest.raises(ConfigError, match="continue has no quota to ask for, only logs that are read") as told:
+        accounts.provider_of("continue")
+    assert "records.continue.mode" in told.value.hint
+    with pytest.raises(ConfigError, match="'contine' is not a provider or command"):
+        accounts.provider_of("contine")

@@ -76,16 +76,26 @@ def provider_of(name: str) -> str:
     """
     provider_id = name.partition("@")[0]
     if provider_id not in providers.ids():
-        raise ConfigError(
-            f"{clean(name, 60)!r} is not a provider or command",
-            hint=f"{nearest(name)}; commands: vibeusage --help",
-        )
+        raise _not_known(name)
     if not _NAME.fullmatch(name):
         raise ConfigError(
             f"{clean(name, 60)!r} is not a name for an account",
             hint=f"behind the @ stand letters, digits and . _ -, such as {provider_id}@work",
         )
     return provider_id
+
+
+def _not_known(name: str) -> ConfigError:
+    from vibeusage.records import readers
+
+    if name in readers.load_all():
+        return ConfigError(
+            f"{name} has no quota to ask for, only logs that are read",
+            hint=f"`vibeusage config set records.{name}.mode manual` leaves them to `vibeusage records sync`",
+        )
+    return ConfigError(
+        f"{clean(name, 60)!r} is not a provider or command", hint=f"{nearest(name)}; commands: vibeusage --help"
+    )
 
 
 def one(name: str, settings: Config, around: Surroundings) -> Context:
