@@ -78,9 +78,15 @@ HAND = [
     ),
     pytest.param(
         {"input_tokens": 10, "computed_total_tokens": None},
-        [but(input=10, output=700, notes=("disjoint",))],
+        [but(input=10, notes=("disjoint",))],
         {},
         id="a cache larger than the input",
+    ),
+    pytest.param(
+        {"computed_total_tokens": 18_800},
+        [but(input=10_000, notes=("disjoint",))],
+        {},
+        id="the total has the cache beside the input",
     ),
     pytest.param(
         {"cache_read_input_tokens": 0, "cache_creation_input_tokens": None, "reasoning_tokens": 0},

@@ -3,7 +3,7 @@
 Source: `~/.zcode/cli/db/db.sqlite`, tables `model_usage` and `session` (undocumented).
 Known from: the public source of a tracker, read in August 2026; not seen live.
 Units: input includes what was read from and written to a cache, output includes reasoning, unless the row's own total
-says that all stand beside each other; times epoch milliseconds.
+says that they stand beside; times epoch milliseconds.
 """
 
 import sqlite3
@@ -53,7 +53,7 @@ def _call(row: dict[str, Any], folders: dict[Any, Any]) -> Call:
         count(row.get(f"{name}_tokens")) or 0
         for name in ("input", "output", "reasoning", "cache_read_input", "cache_creation_input")
     )
-    disjoint = whole < read_ + write or _adds_up(row, whole + output, read_ + write + reasoning)
+    apart, beyond = _apart(count(row.get("computed_total_tokens")) or 0, whole, output, read_ + write, reasoning)
     model = str(row.get("model_id") or "")
     return Call(
         uuid=str(row.get("id")),
@@ -61,18 +61,21 @@ def _call(row: dict[str, Any], folders: dict[Any, Any]) -> Call:
         session=str(row.get("session_id") or ""),
         model=model,
         folder=str(folders.get(row.get("session_id")) or ""),
-        input=whole if disjoint else whole - read_ - write,
-        output=output + reasoning if disjoint else output,
+        input=whole if apart else whole - read_ - write,
+        output=output + reasoning if beyond else output,
         read=read_,
         write=write,
         served_by=served_by(model),
-        notes=(DISJOINT,) if disjoint else (),
+        notes=(DISJOINT,) if apart else (),
     )
 
 
-def _adds_up(row: dict[str, Any], told: int, beside: int) -> bool:
-    """Whether the row's total has the cache and the reasoning beside input and output."""
-    return beside > 0 and count(row.get("computed_total_tokens")) == told + beside
+def _apart(total: int, whole: int, output: int, cached: int, reasoning: int) -> tuple[bool, bool]:
+    """Whether the cache stands beside the input, and reasoning beside the output: the row's own total tells."""
+    rest = total - whole - output
+    if rest > 0 and rest == cached + reasoning:
+        return True, True
+    return whole < cached or 0 < rest == cached, False
 
 
 def _roots(places: Places) -> list[Path]:
