@@ -106,6 +106,12 @@ def test_what_was_billed_is_counted_once(entries, total, reasons, tmp_path):
     assert skipped == reasons
 
 
+def test_a_request_that_used_nothing_is_no_call_and_one_that_only_cost_is(tmp_path):
+    nothing = dict.fromkeys(REQUEST, 0) | {"cost": 0}
+    (call,) = read(task(tmp_path, requested(**nothing), requested(2000, **nothing | {"cost": "0.5"})))
+    assert (call.ts, call.cost, counts([call])) == (AT + 2000, 500_000_000_000, (0, 0, 0, 0))
+
+
 FORKS = [
     pytest.param({"apiProtocol": "anthropic", "tokensIn": 15_912}, but(), id="the whole prompt"),
     pytest.param({"apiProtocol": "openai", "tokensIn": 15_900}, but(input=0), id="all of it from the cache"),

@@ -127,7 +127,8 @@ def read(body: bytes, source: Source, *, fork: bool) -> Iterator[Call]:
         call.served_by = served(provider, model)
         call.kind = _KINDS.get(say, "assistant")
         seen[key] += 1
-        yield call
+        if call.input or call.output or call.write or call.read or call.cost:
+            yield call
 
 
 def _requests(entries: list[_Entry], source: Source) -> Iterator[tuple[_Entry, str, _Request]]:
