@@ -48,6 +48,12 @@ def test_a_turn_is_an_aggregate(session):
     }
 
 
+@pytest.mark.parametrize("at", [str(AT), AT / 1000, [AT // 1000, 0]], ids=repr)
+def test_a_time_is_read_however_it_is_written(session, at):
+    fed = feed(READER, lines(session / "updates.jsonl", turn(agentTimestampMs=at)))
+    assert [call.ts for call in fed.calls.values()] == [AT]
+
+
 @pytest.mark.parametrize(
     ("found", "counts", "notes"),
     [

@@ -64,6 +64,12 @@ def test_a_status_of_the_cli_is_a_call(cli):
     }
 
 
+@pytest.mark.parametrize("at", ["2026-10-03T08:00:06.5Z", "1791014406.5", 1_791_014_406_500], ids=repr)
+def test_a_time_is_read_however_it_is_written(cli, code, at):
+    old, new = lines(cli / "wire.jsonl", status(at=at)), lines(code / "agents" / "main" / "wire.jsonl", used(at=at))
+    assert [call.ts for call in feed(READER, old, new).calls.values()] == [1_791_014_406_500] * 2
+
+
 def test_a_message_that_tells_its_status_twice_is_one_call(cli):
     path = lines(cli / "wire.jsonl", status(counts=(2000, 7000, 500, 1)), status(at=1_791_014_409.0))
     assert feed(READER, path).counts() == {"chatcmpl-1": (2000, 420, 500, 7000)}

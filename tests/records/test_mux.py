@@ -37,6 +37,12 @@ def test_a_message_is_a_call(tmp_path):
     }
 
 
+@pytest.mark.parametrize("at", ["2026-10-03T08:00:06Z", "1791014406000", 1_791_014_406], ids=repr)
+def test_a_time_is_read_however_it_is_written(tmp_path, at):
+    fed = feed(READER, lines(tmp_path / "ws1" / "chat.jsonl", message(timestamp=at)))
+    assert [call.ts for call in fed.calls.values()] == [1_791_014_406_000]
+
+
 @pytest.mark.parametrize(
     ("found", "counts", "notes"),
     [

@@ -32,7 +32,7 @@ class _Usage(msgspec.Struct, gc=False, rename="camel"):
 class _Meta(msgspec.Struct, gc=False, rename="camel"):
     event_id: str | None = None
     model_id: str | None = None
-    agent_timestamp_ms: float | None = None
+    agent_timestamp_ms: Any = None
 
 
 class _Update(msgspec.Struct, gc=False, rename="camel"):
@@ -47,7 +47,7 @@ class _Params(msgspec.Struct, gc=False):
 
 
 class _Line(msgspec.Struct, gc=False):
-    timestamp: float | str | None = None
+    timestamp: Any = None
     params: _Params | None = None
 
 

@@ -92,7 +92,7 @@ def _scalar(value: Any, wanted: Any) -> Any:
     if wanted is str and type(value) is int:
         return str(value)
     try:
-        return msgspec.convert(value, wanted)
+        return msgspec.convert(value, wanted, strict=wanted is not float)
     except msgspec.ValidationError:
         return None
 

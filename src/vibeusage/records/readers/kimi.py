@@ -50,13 +50,13 @@ class _Message(msgspec.Struct, gc=False):
 
 
 class _Line(msgspec.Struct, gc=False):
-    timestamp: float | None = None
+    timestamp: Any = None
     message: _Message | None = None
 
 
 class _CodeLine(msgspec.Struct, gc=False, rename="camel"):
     type: str | None = None
-    time: float | None = None
+    time: Any = None
     model: str | None = None  # an alias; the request before it names the model itself
     usage_scope: str | None = None
     usage: _CodeUsage | None = None
@@ -116,7 +116,7 @@ def _of_code(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Ca
                 yield call
 
 
-def _call(usage: _Usage | _CodeUsage, at: float | None, source: Source, session: str, agent: str) -> Call | None:
+def _call(usage: _Usage | _CodeUsage, at: Any, source: Source, session: str, agent: str) -> Call | None:
     counts = (usage.input_other, usage.output, usage.input_cache_creation, usage.input_cache_read)
     ts = moment(at, source) if any(counts) else None
     if ts is None:

@@ -38,7 +38,7 @@ class _Vendor(msgspec.Struct, gc=False):
 
 class _Metadata(msgspec.Struct, gc=False, rename="camel"):
     model: str | None = None  # "anthropic:claude-opus-4-6"
-    timestamp: float | None = None
+    timestamp: Any = None
     usage: _Usage | None = None
     provider_metadata: _Vendor | None = None
 

@@ -106,7 +106,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
         return path if path.is_absolute() else self.home / usual
 
     def _path(self, text: str) -> Path:
-        return self.home / text[2:] if text.startswith("~/") else Path(text)
+        return self.home / text[2:] if text == "~" or text.startswith("~/") else Path(text)
 
 
 class Source:

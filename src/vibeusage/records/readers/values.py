@@ -1,7 +1,7 @@
 """Odd values of logs to ours: counts, instants, money, who serves a model. Nonsense is None, never 0."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -64,9 +64,11 @@ def millis(value: Any) -> int | None:
 
 def _from_text(text: str) -> int | None:
     try:
-        found = datetime.fromisoformat(text if "T" in text else f"{text.replace(' ', 'T')}+00:00")
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
+    if found.tzinfo is None and "T" not in text:
+        found = found.replace(tzinfo=UTC)
     return int(found.timestamp() * 1000) if found.tzinfo else None
 
 
