@@ -233,6 +233,34 @@ def test_a_round_keeps_what_the_cache_knows(home):
     assert kept(now) == []
 
 
+def asked(now: datetime, used: float = 42.0) -> set[tuple[str, str, int, float]]:
+    """What is kept once the vendor has answered by this clock."""
+    cache.save_snapshot(snapshot(now, used=used), "f")
+    history.after_round(config.load(), int(now.timestamp()))
+    return {*kept(datetime.fromtimestamp(0, UTC))}
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=401), timedelta(days=300), timedelta(days=9000)], ids=str)
+def test_a_clock_that_is_far_ahead_for_hours_costs_nothing_that_was_seen(ahead, home):
+    now = datetime.now(UTC)
+    asked(now - timedelta(days=399))
+    asked(now - timedelta(days=200), 43.0)
+    known = asked(now, 44.0)
+    assert len(known) == 9
+    for minutes in (5, 35, 600):
+        assert asked(now + ahead + timedelta(minutes=minutes)) >= known
+    after = asked(now + timedelta(hours=11), 50.0)
+    assert after - known == {("claude@work", "Session (5h)", int(now.timestamp()) + 39_600, 50.0)}
+    assert after >= known
+
+
+def test_after_a_pause_of_more_than_the_days_that_are_kept_what_is_old_goes_within_a_day_of_use(home):
+    now = datetime.now(UTC)
+    known = asked(now - timedelta(days=401))
+    assert asked(now) > known
+    assert not asked(now + timedelta(hours=25), 50.0) & known
+
+
 def test_without_history_no_store_is_made(home):
     now = datetime.now(UTC)
     cache.save_snapshot(snapshot(now), "f")

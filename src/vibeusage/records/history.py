@@ -67,7 +67,12 @@ def after_round(settings: Config, now: int) -> None:
     with files.lock(path.parent / place.LOCK, wait_s=0) as got:
         if got:
             with store.open(path, busy_s=BUSY_S) as opened:
-                opened.note_quotas(samples, now=now, keep_from=now - days * DAY_S if days else ALL)
+                opened.note_quotas(samples, now=now, keep_from=_keep_from(opened, days, now))
+
+
+def _keep_from(known: Store, days: int, now: int) -> int:
+    """Reckoned from what was seen a day ago or before, so that a clock which is wrong for hours makes nothing old."""
+    return known.quotas_seen_before(now - quotas.BELIEVED_S) - days * DAY_S if days else ALL
 
 
 def _samples(now: int) -> Iterator[Sample]:

@@ -1,6 +1,7 @@
 """The quotas' history in usage.db: a row when a window's percentage or reset is another than it was last.
 
-`until` is when the same was last seen, give or take half an hour: a row is not written anew at each look.
+`until` is when the same was last seen, give or take half an hour: a row is not written anew at each look. What was
+not seen for a day has a new row, so that no single look at it says what was in between.
 """
 
 import math
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 SEEN_S = 1800
 FUTURE_S = 300
+BELIEVED_S = 86_400  # a clock that is far ahead is right once something has been seen by it for so long
 WANDER_S = 60  # how far vendors' resets move by themselves, at least
 WANDER_SHARE = 200  # and as a part of the window
 MOST_AT_ONCE = 1000
@@ -87,7 +89,8 @@ def _put(database: sqlite3.Connection, window: int, sample: Sample) -> bool:
     last, used = database.execute(sql, (window,)).fetchone(), hundredths(sample.used)
     if last and sample.at <= last[1]:
         return False
-    if last and used == last[2] and is_same_reset(sample.resets_at, last[3], sample.window_s):
+    is_same = last and used == last[2] and is_same_reset(sample.resets_at, last[3], sample.window_s)
+    if is_same and sample.at - last[1] < BELIEVED_S:
         if sample.at - last[1] >= SEEN_S:
             sql = "UPDATE quota_points SET until = ? WHERE window_id = ? AND at = ?"
             database.execute(sql, (sample.at, window, last[0]))
@@ -128,6 +131,14 @@ def points(
         if wanted is None or account in wanted:
             for at, last, used, resets_at in database.execute(sql, (id, since - (length or LONGEST_S), until)):
                 yield Point(account, name, model, length, at, last, used / 100, resets_at)
+
+
+def seen_before(database: sqlite3.Connection, instant: int) -> int:
+    """When anything was last seen, at `instant` at the latest; 0 for never."""
+    windows = database.execute("SELECT id FROM quota_windows").fetchall()
+    sql = "SELECT MIN(until, ?1) FROM quota_points WHERE window_id = ?2 AND at <= ?1 ORDER BY at DESC LIMIT 1"
+    found = (database.execute(sql, (instant, *window)).fetchone() for window in windows)
+    return max((row[0] for row in found if row), default=0)
 
 
 def prune(database: sqlite3.Connection, before: int) -> int:

@@ -197,6 +197,10 @@ class Store(Stored):
             quotas.prune(self._db, keep_from)
         return new
 
+    def quotas_seen_before(self, instant: int) -> int:
+        with told(self.path):
+            return quotas.seen_before(self._db, instant)
+
     def take_points(self, points: Iterable[Point]) -> None:
         """Those of an older store; what is known here stays as it is."""
         with self.transaction():
