@@ -20,7 +20,9 @@ from vibeusage.dashboard.page import Column, Room, table
 from vibeusage.dashboard.wishes import Failure, Operate
 from vibeusage.escape import width
 from vibeusage.provider_states import Row, Way
+from vibeusage.records import store
 from vibeusage.records.history import Window
+from vibeusage.records.readers.spec import Call
 from vibeusage.terminal import Line, Style, cells_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "dashboard"
@@ -131,10 +133,42 @@ def test_a_terminal_without_unicode_gets_ascii_only(mode, load, filled):
 def test_without_records_and_numbers_every_page_says_so_and_none_fails(mode, load, home):
     found = text(screen(a_board(mode, load), a_style(), 24))
     nothing = "no records yet: `vibeusage records sync`"
-    told = {"usage": "No limits are known yet", "heatmap": "no calls in this year", "devices": nothing}
-    told |= {name: f"no calls in this {what}" for name, what in spans.NAMES.items()}
-    told |= {"providers": nothing, "manage": "14,523", "settings": "Records", "configure": "Configure codex"}
-    assert told[mode] in found
+    told = {"usage": "No limits are known yet", "manage": "14,523", "settings": "Records"}
+    told["configure"] = "Configure codex"
+    assert told.get(mode, nothing) in found
+    assert "$0.00" not in found
+
+
+@pytest.mark.parametrize(("mode", "back"), [("weekly", 100), ("monthly", 50), ("yearly", 9), ("heatmap", 5)])
+def test_a_range_before_the_first_record_has_no_calls(mode, back, load, filled):
+    found = text(screen(a_board(mode, load, back=back), a_style(), 24))
+    assert f"no calls in this {spans.NAMES.get(mode, 'year')}" in found
+
+
+@pytest.mark.parametrize("measure", ["cost", "tokens"])
+@pytest.mark.parametrize("mode", ["weekly", "monthly", "yearly", "heatmap"])
+def test_what_has_no_price_is_not_drawn_as_a_cost(mode, measure, load, home):
+    folder = Path(os.environ["VIBEUSAGE_DATA_DIR"])
+    folder.mkdir(mode=0o700)
+    with store.open() as opened:
+        calls = [
+            Call(uuid=str(at), ts=int(NOW.timestamp() - 1 - at * 3600) * 1000, session="s", model="own-weights", input=9)
+            for at in range(40)
+        ]
+        opened.put("codex", calls, machine="here")
+    seen = a_board(mode, load)
+    seen.measure = measure
+    found = text(screen(seen, a_style(), 24))
+    assert ("known price: t plots their tokens" in found) is (measure == "cost")
+    assert "most on" not in found or measure == "tokens"
+    drawn = any(glyph in found for glyph in "█▇▆▅▄▃▂▁")
+    assert mode == "heatmap" or drawn is (measure == "tokens")
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80])
+def test_the_facts_of_a_year_are_told_to_their_end(columns, load, filled):
+    found = text(screen(a_board("heatmap", load), a_style(columns), 60))
+    assert " ".join(found.split("\n\n")[1].split()).endswith(", 2.7M tokens")
 
 
 TEXT = st.text(st.sampled_from("ab[red]x[/]日本👍🏽e\u0301\x1b[31m\u202e\u200d…=\t\r\n"), max_size=40)

@@ -501,6 +501,18 @@ def test_the_days_of_a_heatmap_are_in_four_levels(db):
     assert heatmap.facts(report, "tokens") == heatmap.Facts(6, date(2026, 3, 7), 4)
 
 
+def test_a_day_whose_cost_is_not_known_is_in_the_lowest_level(db):
+    put(db, *(call(f"{n}", f"2026-03-{n:02}T12:00Z", input=n) for n in (1, 2, 3, 4)))
+    put(db, *(call(f"x{n}", f"2026-03-{n}T12:00Z", input=1, model="new") for n in range(10, 30)))
+    report = heatmap.levelled(reports.periods("daily", db, PRICER, Query(zone=UTC)), "cost")
+    known, unknown = report.rows[:4], report.rows[4:]
+    assert [row.level for row in known] == [1, 2, 3, 4]
+    assert {row.level for row in unknown} == {1}
+    of_unknown = msgspec.structs.replace(report, rows=unknown)
+    assert heatmap.facts(report, "cost").busiest == date(2026, 3, 4)
+    assert heatmap.facts(of_unknown, "cost") == heatmap.Facts(20, None, 20)
+
+
 def test_a_year_of_weeks_ends_with_the_week_of_its_last_day():
     last = date(2026, 11, 26)  # a Thursday
     columns = heatmap.weeks(heatmap.since(last, days.MONDAY), last, days.MONDAY)

@@ -56,7 +56,8 @@ def _months(columns: Sequence[Sequence[date | None]], cells: int) -> str:
 
 def _facts(report: Report, style: Style, measure: str) -> list[str]:
     facts, total = heatmap.facts(report, measure), report.total
-    if not facts.busiest:
+    if not facts.active:
         return []
     days = f"{counted(facts.active, 'day')} with records, at most {facts.streak} in a row"
-    return [f"{amount(total.total_tokens, short=False)} tokens, {price(total, style)}; {days}; most on {facts.busiest}"]
+    most = f"; most on {facts.busiest}" if facts.busiest else ""
+    return [f"{amount(total.total_tokens, short=False)} tokens, {price(total, style)}; {days}{most}"]

@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Breakdown, Devices
-from vibeusage.dashboard.page import Cell, Column, Page, Room, heading, of_source, table
+from vibeusage.dashboard.page import Cell, Column, Page, Room, heading, nothing, of_source, table
 from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style, wrapped
+from vibeusage.terminal import Line, Style
 
 SHARE_CELLS, IDLE_ROWS = 12, 5
 COUNTS = (Column("Messages"), Column("Tokens"), Column("Cost"), Column("Share of cost", is_name=True, goes=3))
@@ -52,7 +52,7 @@ def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> P
     named = f"{style.glyphs.separator}{style.text(provider)}" if provider else ""
     title: Line = [("strong", f"Providers, {found.first:%B %Y}{named}"), *of_source(found.providers.source, style)]
     if not (found.providers.rows or found.idle):
-        return Page(title, _none(style), keys=(("enter", "manage"),))
+        return Page(title, nothing(style), keys=(("enter", "manage"),))
     lines = [
         *tools_table(found.providers, found.idle, style, room.columns),
         [],
@@ -65,7 +65,7 @@ def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> P
 def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
     title: Line = [("strong", "Devices"), *of_source(found.every.source, style)]
     if not found.every.rows:
-        return Page(title, _none(style))
+        return Page(title, nothing(style))
     month = {row.machine: row for row in found.month.rows}
     columns = [
         *(Column("Machine", is_name=True), Column("This month"), Column("Tokens", goes=2), Column("In all")),
@@ -77,11 +77,6 @@ def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
     messages, tokens, cost, _ = counts(every, every, style)
     total = ["Total", price(this, style), amount(this.total_tokens, short=True), cost, tokens, messages, "", ""]
     return Page(title, table(columns, rows, style, room.columns, total=total))
-
-
-def _none(style: Style) -> list[Line]:
-    text = "no records yet: `vibeusage records sync` reads the assistants' logs"
-    return [[("dim", line)] for line in wrapped(text, style.columns)]
 
 
 def _device(row: Row, month: Row | None, total: Row, style: Style, zone: tzinfo) -> list[Cell]:

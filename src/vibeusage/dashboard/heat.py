@@ -5,13 +5,13 @@ from datetime import date
 
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Year
-from vibeusage.dashboard.page import Column, Page, Room, beside, of_source, table
-from vibeusage.dashboard.spans import Measure, size
+from vibeusage.dashboard.page import Column, Page, Room, beside, nothing, of_source, table
+from vibeusage.dashboard.spans import UNPRICED, Measure, size
 from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, counted, price
 from vibeusage.records import days, heatmap
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style
+from vibeusage.terminal import Line, Style, wrapped
 
 SQUARES, SHADES, SIGNS = "·■■■■", "·░▒▓█", ".-+*#"
 LABEL = 4  # cells before the first week
@@ -24,8 +24,10 @@ def page(year: Year, style: Style, room: Room, *, measure: Measure, provider: st
     named = f"{style.glyphs.separator}{style.text(provider)}" if provider else ""
     title: Line = [("strong", f"Heatmap, {year.first:%b %Y} to {year.last:%b %Y}{named}")]
     title += of_source(report.source, style)
+    if not report.records_since:
+        return Page(title, nothing(style))
     lines = [*_squares(year, {row.key: row.level for row in report.rows}, style, room.columns, measure), []]
-    lines += [*_facts(year, style, measure), []]
+    lines += [[("", part)] for text in _facts(year, style, measure) for part in wrapped(text, room.columns)] + [[]]
     lines += _weekdays(year, style, room.columns, measure)
     keys = (("←→", "year"), ("t", "tokens" if measure == "cost" else "cost"), ("f", "tool"))
     return Page(title, lines, keys=keys)
@@ -65,16 +67,18 @@ def _months(columns: Sequence[Sequence[date | None]], wide: int) -> str:
     return line.rstrip()
 
 
-def _facts(year: Year, style: Style, measure: Measure) -> list[Line]:
+def _facts(year: Year, style: Style, measure: Measure) -> list[str]:
     facts, total = heatmap.facts(year.report, measure), year.report.total
-    if facts.busiest is None:
-        return [[("dim", "no calls in this year")]]
-    busiest = next(row for row in year.report.rows if row.key == facts.busiest.isoformat())
+    if not facts.active:
+        return ["no calls in this year"]
     calls = counted(total.messages, "call")
     every = f"{price(total, style)}, {amount(total.total_tokens, short=True)} tokens in {calls}"
     active = f"{counted(facts.active, 'day')} of use, at most {facts.streak} in a row"
+    if facts.busiest is None:
+        return [every, active, *([UNPRICED] if measure == "cost" and total.cost is None else [])]
+    busiest = next(row for row in year.report.rows if row.key == facts.busiest.isoformat())
     most = f"most on {facts.busiest}: {price(busiest, style)}, {amount(busiest.total_tokens, short=True)} tokens"
-    return [[("", every)], [("", f"{active}; {most}")]]
+    return [every, f"{active}; {most}"]
 
 
 def _weekdays(year: Year, style: Style, cells: int, measure: Measure) -> list[Line]:

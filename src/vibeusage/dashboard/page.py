@@ -11,7 +11,7 @@ import msgspec
 from vibeusage.escape import width
 from vibeusage.records.reading import INSTEAD
 from vibeusage.records.stored import LOCAL
-from vibeusage.terminal import Line, Style, cut, padded
+from vibeusage.terminal import Line, Style, cut, padded, wrapped
 
 GAP = 2
 LEAST_NAME = 10
@@ -124,6 +124,12 @@ def of_source(source: str, style: Style) -> Line:
         return []
     color = "yellow" if source == INSTEAD else "dim"
     return [(color, f"{style.glyphs.separator}{style.text(source)}")]
+
+
+def nothing(style: Style) -> list[Line]:
+    """In the place of records that are not there yet."""
+    text = "no records yet: `vibeusage records sync` reads the assistants' logs"
+    return [[("dim", line)] for line in wrapped(text, style.columns)]
 
 
 def heading(text: str) -> Line:

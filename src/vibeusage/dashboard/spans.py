@@ -6,16 +6,17 @@ from decimal import Decimal
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.breakdowns import models_table, tools_table
 from vibeusage.dashboard.loading import Span
-from vibeusage.dashboard.page import Column, Page, Room, beside, of_source, table
+from vibeusage.dashboard.page import Column, Page, Room, beside, nothing, of_source, table
 from vibeusage.figures import amount, counted, price
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style
+from vibeusage.terminal import Line, Style, wrapped
 
 NAMES = {"weekly": "week", "monthly": "month", "yearly": "year"}
 SIDE_FROM = 110
 BETWEEN = 4
 PLOT_ROWS = (5, 14)
 Measure = str  # "cost" or "tokens"
+UNPRICED = "none of these calls has a known price: t plots their tokens"
 
 
 def page(span: Span, style: Style, room: Room, *, measure: Measure, provider: str) -> Page:
@@ -23,11 +24,17 @@ def page(span: Span, style: Style, room: Room, *, measure: Measure, provider: st
     title: Line = [
         ("strong", titled(span) + (f"{between}{style.text(provider)}" if provider else "")),
         *of_source(span.parts.source, style),
+    ]
+    if not span.parts.records_since:
+        return Page(title, nothing(style))
+    title += [
         ("accent", f"  {price(total, style)}"),
         ("accent", f"{between}{amount(total.total_tokens, short=True)} tokens"),
         ("accent", f"{between}{counted(total.messages, 'call')}"),
     ]
     plot = _plotted(span, style, room, measure)
+    if measure == "cost" and span.parts.rows and total.cost is None:
+        plot = [[("yellow", part)] for part in wrapped(UNPRICED, style.columns)]
     return Page(title, [*plot, [], *_tables(span, style, room.columns)], keys=keys(span.period, measure))
 
 

@@ -91,7 +91,8 @@ def year(content: Content) -> Markup:
     found = content.year
     facts = heatmap.facts(found, content.measure)
     told = f"{counted(facts.active, 'day')} with records, at most {facts.streak} in a row"
-    text = tag("p", f"{told}; most {content.measure} on {facts.busiest}." if facts.busiest else "No records.")
+    most = f"; most {content.measure} on {facts.busiest}" if facts.busiest else ""
+    text = tag("p", f"{told}{most}." if facts.active else "No records.")
     marks = joined(svg.swatch(f"l{level}") for level in range(5))
     legend = tag("p", "less", Markup(" "), marks, Markup(" "), f"more {content.measure} a day", class_="legend")
     rows = [[row.key, *tables.counts(row)] for row in found.rows]

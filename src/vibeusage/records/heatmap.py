@@ -1,4 +1,7 @@
-"""A year of days, each with a level from 1 to 4 by its share of what was consumed; a day without records has none."""
+"""A year of days, each with a level from 1 to 4 by its share of what was consumed; a day without records has none.
+
+Of a day whose cost is not known no more is said than that it has records: it is in the lowest level.
+"""
 
 from bisect import bisect_right
 from datetime import date, timedelta
@@ -16,7 +19,7 @@ MEASURES = ("tokens", "cost")
 
 
 class Facts(NamedTuple):
-    """`streak` is the longest row of days with records."""
+    """`active` days have records; `busiest` is None where no amount is known; `streak` is the longest row of them."""
 
     active: int
     busiest: date | None
@@ -29,16 +32,17 @@ def since(until: date, week_start: int) -> date:
 
 
 def levelled(report: Report, measure: str) -> Report:
-    """A daily report as a heatmap; a quarter of its days is in each level."""
-    sizes = sorted(_size(row, measure) for row in report.rows)
+    """A daily report as a heatmap; a quarter of its days with a known amount is in each level."""
+    sizes = sorted(size for row in report.rows if (size := _size(row, measure)))
     levels = {size: -(-4 * bisect_right(sizes, size) // len(sizes)) for size in sizes}
-    rows = tuple(msgspec.structs.replace(row, level=levels[_size(row, measure)]) for row in report.rows)
+    rows = tuple(msgspec.structs.replace(row, level=levels.get(_size(row, measure), 1)) for row in report.rows)
     return msgspec.structs.replace(report, report="heatmap", rows=rows)
 
 
 def facts(report: Report, measure: str) -> Facts:
     found = [date.fromisoformat(row.key) for row in report.rows]
-    busiest = max(report.rows, key=lambda row: _size(row, measure), default=None)
+    known = [row for row in report.rows if _size(row, measure)]
+    busiest = max(known, key=lambda row: _size(row, measure), default=None)
     longest = run = 0
     for place, day in enumerate(found):
         run = run + 1 if place and day - found[place - 1] == timedelta(days=1) else 1
