@@ -555,6 +555,21 @@ def test_a_database_is_read_since_its_mark_and_left_as_it_is(logs, db, synced, t
     assert [path.name for path in db.path.parent.iterdir() if not path.name.startswith("usage.db")] == []
 
 
+def test_a_database_is_copied_only_when_its_file_or_its_log_is_another(logs, db, synced, tool_db, monkeypatch):
+    tool_db.execute("PRAGMA journal_mode = WAL")
+    tool_db.execute("INSERT INTO t VALUES ('2', 2)")
+    tool_db.execute("PRAGMA wal_checkpoint")
+    path = next(logs.glob("*.db"))
+    os.utime(path, (4e9, 4e9))  # by a clock that was ahead
+    copied = []
+    monkeypatch.setattr(logfiles, "_copy", lambda *paths, copy=logfiles._copy: copied.append(copy(*paths)))
+    assert (synced(DATABASES).added, synced(DATABASES).unchanged, len(copied)) == (2, 1, 2)
+    size = path.with_name(f"{path.name}-wal").stat().st_size
+    tool_db.execute("INSERT INTO t VALUES ('3', 3)")
+    assert path.with_name(f"{path.name}-wal").stat().st_size == size
+    assert (synced(DATABASES).added, synced(DATABASES).unchanged, len(copied)) == (1, 1, 4)
+
+
 def test_a_database_that_is_locked_is_read_all_the_same(logs, db, synced, tool_db):
     tool_db.execute("PRAGMA journal_mode = WAL")
     tool_db.execute("INSERT INTO t VALUES ('2', 2)")

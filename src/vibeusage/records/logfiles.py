@@ -27,7 +27,7 @@ class ChangedMeanwhile(Exception):
 
 
 class Seen(NamedTuple):
-    """One file as a listing met it; `size` and `mtime_ns` of a database count its log too."""
+    """One file as a listing met it; `size` and `mtime_ns` of a database count its log too, `log` is how that looks."""
 
     mtime_ns: int
     path: str
@@ -35,6 +35,7 @@ class Seen(NamedTuple):
     dev: int
     inode: int
     size: int
+    log: bytes = b""
 
 
 def listed(reader: Reader, roots: Iterable[Path], refused: Callable[[str, str], None]) -> list[Seen]:
@@ -81,12 +82,13 @@ def _seen(
         return refused(path, exc.strerror or type(exc).__name__)
     if not stat.S_ISREG(info.st_mode):
         return refused(path, "a link" if stat.S_ISLNK(info.st_mode) else "no regular file")
-    size, mtime_ns = info.st_size, info.st_mtime_ns
+    size, mtime_ns, look = info.st_size, info.st_mtime_ns, b""
     if isinstance(reader.form_of(path), Database):
         with contextlib.suppress(OSError):
             log = os.lstat(f"{path}-wal")
             size, mtime_ns = size + log.st_size, max(mtime_ns, log.st_mtime_ns)
-    return Seen(mtime_ns, path, root, info.st_dev, info.st_ino, size)
+            look = b"%d %d %d" % (log.st_ino, log.st_size, log.st_mtime_ns)
+    return Seen(mtime_ns, path, root, info.st_dev, info.st_ino, size, look)
 
 
 @contextlib.contextmanager
@@ -103,7 +105,9 @@ def opened(path: str) -> Generator[int]:
 
 def is_same(known: SourceFile | None, seen: Seen, parser: int) -> bool:
     """Whether nothing happened to a file since it was read to its end."""
-    return known is not None and not known.gone and known.parser == parser and _print(known) == _print(seen)
+    if known is None or known.gone or known.parser != parser or _print(known) != _print(seen):
+        return False
+    return not seen.log or known.tail == seen.log
 
 
 def _print(file: SourceFile | Seen) -> tuple[int, int, int, int]:

@@ -12,7 +12,8 @@ from vibeusage.records.database import kept
 class SourceFile(msgspec.Struct, kw_only=True):
     """What is known of one log file; `offset`, `head` and `tail` say how far it was read and how it looked there.
 
-    `state` is the reader's, as msgpack; an unfinished or failed reading has the `mtime_ns` 0, which no file has.
+    Of a database, `tail` is how its log looked. `state` is the reader's, as msgpack; an unfinished or failed reading
+    has the `mtime_ns` 0, which no file has.
     """
 
     path: str

@@ -151,7 +151,13 @@ class _File(NamedTuple):
         """What is known of it before it is read."""
         seen = self.seen
         return SourceFile(
-            path=seen.path, dev=seen.dev, inode=seen.inode, size=seen.size, mtime_ns=seen.mtime_ns, parser=self.parser
+            path=seen.path,
+            dev=seen.dev,
+            inode=seen.inode,
+            size=seen.size,
+            mtime_ns=seen.mtime_ns,
+            parser=self.parser,
+            tail=seen.log,
         )
 
 
