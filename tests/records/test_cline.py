@@ -11,7 +11,7 @@ from records.merge_rule import read_file
 
 from vibeusage.records.merge import fold
 from vibeusage.records.readers.cline import READERS
-from vibeusage.records.readers.spec import Call, Places, Source
+from vibeusage.records.readers.spec import FACTS, Call, Places, Source
 
 CLINE, ROO, KILO, BOB = READERS
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "records"
@@ -216,7 +216,7 @@ def test_what_is_beside_a_task_may_be_damaged(tmp_path):
 def test_a_session_s_messages_count_and_not_its_totals():
     root = FIXTURES / "cline" / "sessions"
     (path,) = CLINE.find(root)
-    assert read(path) == [
+    assert [call for call in read(path) if call.kind != FACTS] == [
         Call(
             uuid="s1:m2",
             ts=AT + 9000,
@@ -260,6 +260,20 @@ def test_a_session_without_counts_is_its_manifest_s_own_total(with_messages, tmp
             cost=3_000_000_000,
         )
     ]
+
+
+def test_a_total_that_was_counted_before_the_messages_came_counts_no_more(tmp_path):
+    shutil.copytree(FIXTURES / "cline" / "sessions" / "s1", tmp_path / "s1")
+    messages = tmp_path / "s1" / "s1.messages.json"
+    body = messages.read_bytes()
+    found: dict[str, Call] = {}
+    for told in (None, body, None):
+        messages.write_bytes(told) if told else messages.unlink()
+        (path,) = CLINE.find(tmp_path)
+        for call in read(path):
+            fold(found, call)
+    counted = [call.uuid for call in found.values() if call.kind != FACTS]
+    assert (counted, counts(found.values())) == (["s1:m2"], (900, 210, 0, 6000))
 
 
 def test_an_agent_s_session_is_a_subagent_s(tmp_path):

@@ -13,7 +13,7 @@ import msgspec
 from vibeusage.records.readers.cline_files import beside
 from vibeusage.records.readers.counts import fresh, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded
-from vibeusage.records.readers.spec import Call, Source
+from vibeusage.records.readers.spec import FACTS, MOST_TOKENS, Call, Source
 from vibeusage.records.readers.values import millis, pico, served_by
 
 _SERVED = {"gemini": "google", "github-copilot": "github", "vscode-lm": "github", "openai-native": "openai"}
@@ -75,6 +75,8 @@ def read_session(body: bytes, source: Source) -> Iterator[Call]:
     name = (session.session_id if session else None) or manifest.session_id or name
     kind = "assistant" if session is None or session.agent in (None, "main") else "subagent"
     calls = [_answer(message, message.metrics, manifest, name) for message in answers if message.metrics]
+    if calls and manifest.metadata.usage and moment(calls[0].ts or None, source):
+        yield Call(uuid=name, ts=calls[0].ts, session=name, order=MOST_TOKENS, kind=FACTS)  # where a total was counted
     if not calls and manifest.metadata.usage and (alone or answers):
         last = max((millis(message.ts) or 0 for message in answers), default=0)
         calls, kind = [_total(manifest.metadata.usage, manifest, name, last)], "aggregate"
