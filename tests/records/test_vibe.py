@@ -1,6 +1,7 @@
 """Mistral Vibe's running totals: one record per session, the cache taken out of the prompt."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from vibeusage.records import store, sync
 from vibeusage.records.merge import fold
 from vibeusage.records.readers.spec import Call, Places, Source
 from vibeusage.records.readers.vibe import READER, read
@@ -122,7 +124,9 @@ STARTED = STATS | {"session_prompt_tokens": 900, "session_completion_tokens": 10
 @pytest.mark.parametrize(
     ("stats", "expected"),
     [
-        pytest.param(STATS, but(input=9100, output=1100, cost=150_000_000_000), id="compaction takes the totals on"),
+        pytest.param(
+            STATS, but(input=9100, output=1100, cost=150_000_000_000, order=16_201), id="compaction takes the totals on"
+        ),
         pytest.param(STATS | {"steps": 1}, CALL, id="a fork begins at 0"),
         pytest.param(STATS | {"session_prompt_tokens": 899}, but(input=899, read=5000, order=2099), id="less than it"),
     ],
@@ -140,6 +144,25 @@ def test_a_session_that_goes_on_from_another_counts_what_it_grew_by(tmp_path, st
     path = tmp_path / "session_3_s-1" / "meta.json"
     found = list(read(path.read_bytes(), Source(path, tmp_path)))
     assert [msgspec.structs.replace(call, notes=()) for call in found] == [expected]
+
+
+def test_a_session_is_counted_anew_when_the_one_before_it_comes(tmp_path):
+    """The order in which files are read changes no total."""
+    told = {
+        "session_1_aaaaaaaa": meta(session_id="aaaaaaaa-1", stats=STARTED),
+        "session_2_s-1": meta(parent_session_id="aaaaaaaa-1"),
+    }
+    places = Places(environ={"VIBE_HOME": str(tmp_path)}, home=tmp_path, platform="linux")
+    for number, names in enumerate((list(told), list(reversed(told)))):
+        with store.open(tmp_path / str(number) / "usage.db") as opened:
+            for name in names:
+                path = tmp_path / "logs" / "session" / name / "meta.json"
+                path.parent.mkdir(parents=True)
+                path.write_text(json.dumps(told[name]))
+                sync.sync([READER], places, opened, machine="here")
+            counted = {record.call.uuid: (record.call.input, record.call.output) for record in opened.calls()}
+        shutil.rmtree(tmp_path / "logs")
+        assert counted == {"aaaaaaaa-1": (900, 100), "s-1": (9100, 1100)}
 
 
 def test_the_home_can_be_moved():

@@ -369,7 +369,7 @@ def _is_known(file: _File, known: SourceFile | None) -> bool:
 
 def _kept(known: Mapping[str, SourceFile], found: Mapping[str, _File]) -> Mapping[str, SourceFile]:
     """Without the files that were read while another one was missing which is there now."""
-    come = [os.path.basename(path) for path in found if path not in known or known[path].gone]
+    come = [path for path in found if path not in known or known[path].gone]
     return {path: state for path, state in known.items() if not _awaited(state, come)} if come else known
 
 

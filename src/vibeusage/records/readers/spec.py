@@ -112,7 +112,7 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 class Source:
     """One file while it is read. `skipped` counts what could not be used, by reason.
 
-    `awaits` is a part of the name of a file that is missing: this one is read anew when such a file comes.
+    `awaits` is a part of the path of a file that is missing: this one is read anew when such a file comes.
     """
 
     __slots__ = ("awaits", "path", "root", "skipped")

@@ -77,8 +77,9 @@ def _parent(meta: _Meta, source: Source) -> _Stats:
     paths = source.path.parent.parent.glob(f"*_{glob.escape(name[:_SHORT])}/meta.json") if name else ()
     for path in paths:
         parent = decoded(path.read_bytes(), _SESSION, Source(path, source.root))
-        if parent and parent.session_id == name and all(map(ge, _counts(now), _counts(parent.stats))):
-            return parent.stats
+        if parent and parent.session_id == name:
+            return parent.stats if all(map(ge, _counts(now), _counts(parent.stats))) else _Stats()
+    source.awaits = f"_{name[:_SHORT]}/" if name else ""
     return _Stats()
 
 
@@ -102,7 +103,7 @@ def _call(meta: _Meta, before: _Stats, path: Path) -> Call:
         input=rest,
         output=output - old_output,
         read=cached - old_cached,
-        order=prompt + output,
+        order=prompt + output + any(_counts(before)),  # with its parent's known it replaces the whole of both
         kind="aggregate",
         served_by=served_by(model),
         cost=pico((meta.stats.session_cost or 0) - (before.session_cost or 0)),
