@@ -20,7 +20,7 @@ from vibeusage.records.reports import Query
 from vibeusage.records.tally import Pricer
 from vibeusage.settings import ModelPrices, Pricing
 
-NOW = a_year.UNTIL
+NOW, WEEK_S = a_year.UNTIL, 7 * 86_400
 PLAIN = tuple(f"name-{place}" for place in range(len(a_year.HOSTILE)))
 UNPRICED = ("other-0", "other-1", "other-2")
 PRICER = Pricer(pricing.load(Pricing(models=dict.fromkeys((*a_year.HOSTILE, *PLAIN), ModelPrices(1.0, 2.0)))), {})
@@ -142,6 +142,32 @@ def test_quotas_are_drawn_with_a_line_for_each_window_and_a_mark_for_each_reset(
         "11 past windows, peak 50.9% on average, used up 1 time.",
         "1 past window, peak 73.2%, never used up.",
     ]
+
+
+def test_a_window_that_was_seen_once_is_a_dot():
+    at = int(NOW.timestamp())
+    with in_memory() as opened:
+        for name, used in (("Opus", 40.0), ("Weekly", 90.0)):
+            sample = Sample("claude", name, "", WEEK_S, at=at, used=used, resets_at=at + 86_400)
+            opened.note_quotas([sample], now=at, keep_from=0)
+        found = content.read(opened, PRICER, Query(zone=UTC), NOW, measure="tokens")
+        found = found._replace(quotas=quotas.read(opened, found.query, NOW))
+    dots = [one.attributes["d"] or "" for one in dotted(page.page(found, (), str))]
+    assert [dot.split("a")[0].split()[1] for dot in dots] == ["72", "22"]
+    assert all(dot.endswith("z") for dot in dots)
+    assert len(dotted(with_quotas(Query(zone=UTC)))) == 1, "the session that has just begun"
+
+
+def dotted(text: str) -> list:
+    return [one for one in Page(text).all("path") if one.attributes["class"] == "dot"]
+
+
+def test_a_note_is_told_to_its_end_and_a_name_of_blanks_is_not_recorded():
+    note = f"without a price: {'model, ' * 300}and the last"
+    found = Page(made(a_year.fill_with, ("\t\n",), notes=(note,)))
+    assert found.text_of("li")[-1] == note
+    assert found.text_of("bdi")[:2] == ["not recorded"] * 2
+    assert "not recorded" in found.text_of("text")
 
 
 @pytest.mark.parametrize(

@@ -509,3 +509,10 @@ def test_a_heatmap_narrower_than_a_year_shows_the_newest_weeks(filled):
     text = look("heatmap", filled, a_style(20))
     months, monday = text.splitlines()[4:6]
     assert (months.split(), len(monday) <= 20) == (["Dec", "Jan", "Feb", "Mar"], True)
+
+
+@pytest.mark.parametrize(("count", "more"), [(2, ""), (12, ""), (13, ", 1 more model"), (40, ", 28 more models")])
+def test_of_many_models_without_a_price_the_largest_are_named(count, more):
+    models = [reports.Unpriced(f"m{at}", 1, 100 - at) for at in range(count)]
+    named = ", ".join(f"m{at} ({100 - at} tokens)" for at in range(min(count, 12)))
+    assert report_table.without_price(models, a_style(80)) == f"without a price: {named}{more}"

@@ -152,7 +152,7 @@ def test_what_has_no_price_is_not_drawn_as_a_cost(mode, measure, load, home):
     folder.mkdir(mode=0o700)
     with store.open() as opened:
         calls = [
-            Call(uuid=str(at), ts=int(NOW.timestamp() - 1 - at * 3600) * 1000, session="s", model="own-weights", input=9)
+            Call(uuid=str(at), ts=int(NOW.timestamp() - 1 - at * 3600) * 1000, model="own-weights", input=9)
             for at in range(40)
         ]
         opened.put("codex", calls, machine="here")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from vibeusage import pace, toml_edit
 from vibeusage.cli.report_csv import harmless
+from vibeusage.cli.report_table import without_price
 from vibeusage.escape import width
 from vibeusage.figures import amount, counted, money, price
 from vibeusage.records.insights import Insights
@@ -177,8 +178,7 @@ def _notes(found: Insights, style: Style) -> Iterator[str]:
     for name in found.left_out:
         yield f"{style.text(name)} is left out, as other tools record some of its calls too"
     if found.unpriced:
-        named = (f"{style.text(one.model)} ({one.total_tokens:,} tokens)" for one in found.unpriced)
-        yield f"without a price: {', '.join(named)}"
+        yield without_price(found.unpriced, style)
     if found.total.output_lower_bounds:
         yield f"{counted(found.total.output_lower_bounds, 'call')} with output as lower bound: the end was not recorded"
     if found.total.estimates:

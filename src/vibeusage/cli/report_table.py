@@ -7,13 +7,14 @@ from vibeusage import pace
 from vibeusage.cli.report_columns import NOT_RECORDED, Column, Look, of_report, providers_of
 from vibeusage.escape import width
 from vibeusage.figures import amount, counted, money
-from vibeusage.records.reports import Report
+from vibeusage.records.reports import Report, Unpriced
 from vibeusage.records.stored import LOCAL
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style, cut, painted, wrapped
 
 GAP = 2
 OLD_S = 3600
+NAMED = 12  # models without a price
 LEAST_TEXT = 12  # cells of a column of names before columns go
 TITLES = {
     "daily": "Usage by day",
@@ -145,6 +146,13 @@ def _line(texts: list[str], cells: list[int], columns: Sequence[Column], style: 
     return (" " * GAP).join(parts)
 
 
+def without_price(models: Sequence[Unpriced], style: Style) -> str:
+    """The largest of them by name."""
+    named = [f"{style.text(one.model) or NOT_RECORDED} ({one.total_tokens:,} tokens)" for one in models[:NAMED]]
+    more = [f"{counted(len(models) - NAMED, 'more model')}"] if len(models) > NAMED else []
+    return f"without a price: {', '.join([*named, *more])}"
+
+
 def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
     """What a reader of the numbers has to know."""
     found, total = [], report.total
@@ -158,8 +166,7 @@ def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
         also = f"`--provider {style.text(name)}` shows it"
         found.append(f"{style.text(name)} is left out, as other tools record some of its calls too: {also}")
     if report.unpriced:
-        named = (f"{style.text(one.model)} ({one.total_tokens:,} tokens)" for one in report.unpriced)
-        found.append(f"without a price: {', '.join(named)}")
+        found.append(without_price(report.unpriced, style))
     if total.output_lower_bounds:
         calls = counted(total.output_lower_bounds, "call")
         found.append(f"{calls} with output as lower bound: the end was not recorded")

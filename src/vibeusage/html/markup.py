@@ -17,8 +17,8 @@ class Markup(str):
     __slots__ = ()
 
 
-def escaped(text: str) -> Markup:
-    return text if isinstance(text, Markup) else Markup(escape.markup(escape.clean(text, LIMIT)))
+def escaped(text: str, limit: int = LIMIT) -> Markup:
+    return text if isinstance(text, Markup) else Markup(escape.markup(escape.clean(text, limit)))
 
 
 def tag(name: str, /, *inside: str, **attributes: str | float | None) -> Markup:

@@ -7,11 +7,12 @@ from importlib import resources
 
 from vibeusage.html import sections
 from vibeusage.html.content import Content
-from vibeusage.html.markup import Markup, joined, tag
+from vibeusage.html.markup import Markup, escaped, joined, tag
 from vibeusage.html.sections import Shown
 from vibeusage.records import days
 
 TITLE = "AI coding usage"
+NOTE_LIMIT = 4000  # it names many models
 
 
 def page(content: Content, notes: Sequence[str], shown: Shown) -> str:
@@ -43,7 +44,7 @@ def _body(content: Content, notes: Sequence[str], shown: Shown) -> Markup:
     links = joined(tag("li", tag("a", title, href=f"#{id}")) for id, title, _ in found)
     contents = [tag("nav", tag("ul", links), aria_label="Contents")] if found else []
     every = [tag("section", tag("h2", title, id=id), body, aria_labelledby=id) for id, title, body in found]
-    told = tag("ul", *(tag("li", note) for note in notes))
+    told = tag("ul", *(tag("li", escaped(note, limit=NOTE_LIMIT)) for note in notes))
     last = tag("section", tag("h2", "Notes", id="notes"), told, aria_labelledby="notes")
     header = tag("header", tag("h1", TITLE), tag("p", _about(content)), *_filters(content))
     parts = (header, sections.cards(content), *contents, *every, *([last] if notes else []))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from vibeusage.escape import clean
 from vibeusage.figures import amount, counted
 from vibeusage.html import charts, quotas, svg, tables
 from vibeusage.html.content import Content
@@ -168,14 +169,18 @@ def _tools(rows: Sequence[Row]) -> list[Row]:
 def _names(row: Row, kind: str, shown: Shown) -> list[str]:
     match kind:
         case "models":
-            return [" ".join(filter(None, (row.model or NOT_RECORDED, row.speed)))]
+            return [" ".join(filter(None, (_named(row.model), row.speed)))]
         case "providers":
             return [row.provider]
         case "projects":
-            return [shown(row.project) or NOT_RECORDED]
+            return [_named(shown(row.project))]
         case "branches":
-            return [shown(row.project) or NOT_RECORDED, row.branch or NOT_RECORDED]
-    return [row.machine or NOT_RECORDED]
+            return [_named(shown(row.project)), _named(row.branch)]
+    return [_named(row.machine)]
+
+
+def _named(name: str) -> str:
+    return name if clean(name) else NOT_RECORDED
 
 
 def _is_recorded(content: Content, kind: str) -> bool:

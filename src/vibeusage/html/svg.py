@@ -15,6 +15,7 @@ TICKS = 5
 WIDEST = 48.0  # column
 LABEL_ROOM = 52  # from the beginning of a label to that of the next
 ROW_HEIGHT, BAR_HEIGHT, NAME_ROOM, VALUE_ROOM, NAME_CELLS = 28, 16, 230, 240, 30
+DOT = 3  # its radius
 CELL, CELL_GAP, WEEK_LEFT, WEEK_TOP = 14, 3, 40, 22
 
 
@@ -170,7 +171,7 @@ def weeks(
 
 
 def curve(about: About, found: Curve) -> Markup:
-    """A dashed line stands where a window was reset."""
+    """A dashed line stands where a window was reset, a dot where too little was seen of one for a line."""
     scale = Scale(found.top, tuple((value, f"{value:.0f}%") for value in (0, 50, 100) if value <= found.top))
     height, room = CURVE_HEIGHT, WIDTH - LEFT - RIGHT
     parts = [*_lines(scale, height)]
@@ -182,8 +183,15 @@ def curve(about: About, found: Curve) -> Markup:
         for place, (x, y) in enumerate(line)
     )
     parts.append(tag("path", d=Markup(drawn), class_="step"))
+    for (*_, (x, y)) in (line for line in found.lines if line and (line[-1][0] - line[0][0]) * room < DOT):
+        parts.append(_dot(LEFT + x * room, _y(y, found.top, height)))
     parts += [tag("text", text, x=LEFT + x * room, y=TOP + height + 20) for x, text in found.labels]
     return drawing(about, TOP + height + BOTTOM, parts)
+
+
+def _dot(x: float, y: float) -> Markup:
+    half = f"a{DOT} {DOT} 0 1 0"
+    return tag("path", d=f"M{number(x - DOT)} {number(y)}{half} {2 * DOT} 0{half} -{2 * DOT} 0z", class_="dot")
 
 
 def framed(chart: Markup, title: str) -> Markup:
