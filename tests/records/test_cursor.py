@@ -1,5 +1,6 @@
 """Cursor: estimates of its database, and rows of its usage export under both headers."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -114,6 +115,39 @@ def test_only_new_rows_are_read_and_a_changed_message_is_a_new_row(user):
         ["b2"],
         ["b1", "b2"],
     ]
+
+
+def _deleted(opened: sqlite3.Connection) -> None:
+    opened.execute("DELETE FROM cursorDiskKV WHERE rowid > 3")
+    opened.commit()
+
+
+def _reset(opened: sqlite3.Connection) -> None:
+    opened.execute("DELETE FROM cursorDiskKV")
+    opened.commit()
+
+
+@pytest.mark.parametrize("change", [_deleted, _reset])
+def test_rows_that_got_the_numbers_of_others_are_not_missed(user, change):
+    told = {f"bubbleId:c1:b{number}": bubble() for number in range(6)}
+    path = database(user, told)
+    database(user, dict(list(told.items())[:2]))  # written anew: their old numbers are free
+    _, mark = rows(FORM, path, Source(path, user), {})
+    with contextlib.closing(sqlite3.connect(path)) as opened:
+        change(opened)
+    later = {f"bubbleId:c2:n{number}": bubble() for number in range(12)}
+    database(user, later)
+    found, _ = rows(FORM, path, Source(path, user), mark)
+    assert {f"n{number}" for number in range(12)} <= {call.uuid for call in found}
+
+
+def test_a_last_message_that_is_written_again_and_again_is_all_that_is_read(user):
+    path = database(user, {"bubbleId:c1:b1": bubble(), "bubbleId:c1:b2": bubble()})
+    _, mark = rows(FORM, path, Source(path, user), {})
+    for _ in range(2):
+        database(user, {"bubbleId:c1:b2": bubble(9000)})
+    found, _ = rows(FORM, path, Source(path, user), mark)
+    assert [call.uuid for call in found] == ["b2"]
 
 
 def test_the_folder_is_that_of_the_workspace_which_lists_the_conversation(user):

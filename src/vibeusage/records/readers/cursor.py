@@ -56,14 +56,25 @@ def read_database(
 ) -> tuple[Iterator[Call], dict[str, Any]]:
     """A changed message is written as a new row, so those after the last row are all that is new."""
     try:
-        last = connection.execute("SELECT max(rowid) FROM cursorDiskKV").fetchone()[0] or 0
+        row = connection.execute("SELECT rowid, key FROM cursorDiskKV ORDER BY rowid DESC LIMIT 1").fetchone()
     except sqlite3.OperationalError as exc:
         if "no such" not in str(exc):
             raise
         source.skip("unknown schema")
         return iter(()), mark
-    since = mark.get("row", 0)
-    return _bubbles(connection, source, since if since <= last else 0), {"row": last}
+    now = dict(zip(("row", "key"), row or (0, ""), strict=True))
+    since = mark.get("row", 0) if _goes_on(connection, mark, now) else 0
+    return _bubbles(connection, source, since), now
+
+
+def _goes_on(connection: sqlite3.Connection, mark: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether the numbers after the mark's are all that is new; where the last rows were deleted, others have theirs.
+
+    A last row that was written anew leaves its number free, which is the usual case.
+    """
+    last = mark.get("row", 0)
+    row = connection.execute("SELECT key FROM cursorDiskKV WHERE rowid = ?", (last,)).fetchone()
+    return last <= now["row"] and (row is None or row[0] == mark.get("key"))
 
 
 def _bubbles(connection: sqlite3.Connection, source: Source, since: int) -> Iterator[Call]:
