@@ -259,6 +259,16 @@ def test_a_note_is_told_to_its_end(note):
     assert all(cells_of(line) <= 78 for line in told)
 
 
+@pytest.mark.parametrize("columns", [16, 20, 34, 42, 60])
+@pytest.mark.parametrize("mode", MODES)
+def test_on_a_narrow_screen_no_line_is_wider_and_what_a_number_belongs_to_is_named(mode, columns, load, filled):
+    lines = screen(a_board(mode, load), a_style(columns), 60)
+    assert [line for line in lines if cells_of(line) > columns - 2] == []
+    named = {"weekly": "Mon 23", "yearly": "Jan", "devices": "lap", "providers": "cla", "usage": "Cost"}
+    starts = [row.split("  ")[0] for row in text(lines).splitlines()]
+    assert columns < 20 or mode not in named or [row for row in starts if row.startswith(named[mode])]
+
+
 def test_what_is_not_read_yet_is_said_to_be_read():
     assert text(screen(Board("cost"), a_style(), 24)).splitlines()[1] == "reading …"
 

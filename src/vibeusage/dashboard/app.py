@@ -35,7 +35,7 @@ NOTE_S = 5.0
 READ_PER_S = 25  # characters
 MANAGED = ("states", "settings", "configure")
 OF_NUMBERS = ("quotas", *MANAGED)
-NARROWEST = 20
+NARROWEST = 8
 SCROLLS = {
     "up": "up",
     "k": "up",

@@ -11,10 +11,13 @@ from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style
+from vibeusage.terminal import Line, Style, cut
 
 SHARE_CELLS, IDLE_ROWS = 12, 5
-COUNTS = (Column("Messages"), Column("Tokens"), Column("Cost"), Column("Share of cost", is_name=True, goes=3))
+COUNTS = (
+    *(Column("Messages", goes=2), Column("Tokens", goes=1)),
+    *(Column("Cost"), Column("Share of cost", is_name=True, goes=3)),
+)
 UNKNOWN = "not recorded"
 
 
@@ -56,7 +59,7 @@ def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> P
     lines = [
         *tools_table(found.providers, found.idle, style, room.columns),
         [],
-        heading("Models, of all providers" if not provider else "Models"),
+        cut(heading("Models, of all providers" if not provider else "Models"), room.columns, style),
         *models_table(found.models, style, room.columns),
     ]
     return Page(title, lines, keys=(("←→", "month"), ("enter", "manage"), ("f", "tool")))
@@ -68,9 +71,9 @@ def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
         return Page(title, nothing(style))
     month = {row.machine: row for row in found.month.rows}
     columns = [
-        *(Column("Machine", is_name=True), Column("This month"), Column("Tokens", goes=2), Column("In all")),
-        *(Column("Tokens"), Column("Messages", goes=3), Column("Share of cost", is_name=True, goes=4)),
-        Column("Last call", goes=1),
+        *(Column("Machine", is_name=True), Column("This month"), Column("Tokens", goes=4), Column("In all", goes=1)),
+        *(Column("Tokens", goes=2), Column("Messages", goes=5), Column("Share of cost", is_name=True, goes=6)),
+        Column("Last call", goes=3),
     ]
     rows = [_device(row, month.get(row.machine), found.every.total, style, zone) for row in found.every.rows]
     every, this = found.every.total, found.month.total

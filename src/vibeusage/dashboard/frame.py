@@ -15,7 +15,7 @@ CAPS = {"←→": "left right", "⌫": "del"}  # where there is no sign for a ke
 def noted(page: Page, note: str, style: Style) -> tuple[Page, str]:
     """The page, and the note where the heading has room for it; else the page with all of it below the lines."""
     text = style.text(note, NOTE_LIMIT)
-    if width(text) <= style.columns - min(cells_of(page.title[:1]), LEAST_TITLE) - 2:
+    if not text or width(text) <= style.columns - min(cells_of(page.title[:1]), LEAST_TITLE) - 2:
         return page, note
     rule: Line = [("dim", style.glyphs.across * style.columns)]
     told: list[Line] = [[("yellow", part)] for part in wrapped(text, style.columns)[:NOTE_ROWS]]
@@ -44,7 +44,8 @@ def bar(mode: str, columns: int) -> Line:
     named = [(name, f"[{key}]{name[1:]}") for key, name in MODES.items()]
     if sum(len(text) + 1 for _, text in named) > columns + 1:
         named = [(name, key) for key, name in MODES.items()]
+    gap = " " if 2 * len(named) <= columns + 1 else ""
     line: Line = []
     for name, text in named:
-        line += [("strong" if name == here else "dim", text), ("", " ")]
+        line += [("strong" if name == here else "dim", text), ("", gap)]
     return line[:-1]

@@ -11,7 +11,7 @@ from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, counted, price
 from vibeusage.records import days, heatmap
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style, wrapped
+from vibeusage.terminal import Line, Style, cut, wrapped
 
 SQUARES, SHADES, SIGNS = "·■■■■", "·░▒▓█", ".-+*#"
 LABEL = 4  # cells before the first week
@@ -41,7 +41,8 @@ def _squares(year: Year, levels: Mapping[str, int], style: Style, cells: int, me
     legend: Line = [("dim", " " * LABEL + "less ")]
     for level in range(5):
         legend += [_shade(level, style), ("", " ")]
-    return [[("dim", _months(columns, wide))], *rows, [*legend, ("dim", f"more {measure} a day")]]
+    legend = cut([*legend, ("dim", f"more {measure} a day")], cells, style)
+    return [[("dim", _months(columns, wide))], *rows, legend]
 
 
 def _row(place: int, row: Sequence[date | None], levels: Mapping[str, int], style: Style, wide: int) -> Line:
@@ -85,21 +86,23 @@ def _weekdays(year: Year, style: Style, cells: int, measure: Measure) -> list[Li
     """Which days of the week, and beside them which months."""
     rows = [(date.fromisoformat(row.key), row) for row in year.report.rows]
     of_days = [(name, [row for day, row in rows if day.weekday() == place]) for place, name in enumerate(WEEKDAYS)]
-    left = _bars("Weekday", of_days, style, measure)
+    left = _bars("Weekday", of_days, style, cells, measure)
     months = list(dict.fromkeys(f"{day:%Y-%m}" for day, _ in rows))[-7:]
     of_months = [(key, [row for _, row in rows if row.key.startswith(key)]) for key in months]
-    right = _bars("Month", of_months, style, measure) if months else []
+    right = _bars("Month", of_months, style, cells, measure) if months else []
     half = max((sum(len(text) for _, text in line) for line in left), default=0) + 4
     return beside(left, right, half) if half * 2 <= cells + 4 else left
 
 
-def _bars(title: str, groups: Sequence[tuple[str, list[Row]]], style: Style, measure: Measure) -> list[Line]:
+def _bars(
+    title: str, groups: Sequence[tuple[str, list[Row]]], style: Style, cells: int, measure: Measure
+) -> list[Line]:
     sums = [(name, added(rows)) for name, rows in groups]
     top = max((size(row, measure) for _, row in sums), default=0)
     bars = [("accent", plots.bar(size(row, measure), top, BAR_CELLS, style).ljust(BAR_CELLS)) for _, row in sums]
     rows = [[name, bar, _amount(row, style, measure)] for bar, (name, row) in zip(bars, sums, strict=True)]
-    names = [Column(title, is_name=True), Column("", is_name=True)]
-    return table([*names, Column(measure.title())], rows, style, 40)
+    names = [Column(title, is_name=True), Column("", is_name=True, goes=1)]
+    return table([*names, Column(measure.title())], rows, style, cells)
 
 
 def _amount(row: Row, style: Style, measure: Measure) -> str:

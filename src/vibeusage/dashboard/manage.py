@@ -23,7 +23,7 @@ def page(rows: Sequence[Row], picked: int, style: Style, room: Room, now: dateti
     """`rows` as of `shown`."""
     columns = [
         *(Column("", is_name=True), Column("Provider", is_name=True), Column("State", is_name=True)),
-        *(Column("Numbers", goes=2), Column("Records"), Column("Last sync", goes=1)),
+        *(Column("Numbers", goes=3), Column("Records", goes=1), Column("Last sync", goes=2)),
     ]
     cells = [_cells(row, now, zone, style) for row in rows]
     head, *lines = table(columns, cells, style, room.columns)

@@ -120,7 +120,7 @@ def page(
     at, group = 0, ""
     for place, (item, row) in enumerate(zip(items, rows, strict=True)):
         if item.group != group:
-            lines += [*([[]] if group else []), heading(item.group)]
+            lines += [*([[]] if group else []), cut(heading(item.group), style.columns, style)]
             group = item.group
         if place == picked:
             at = len(lines)

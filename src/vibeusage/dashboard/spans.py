@@ -9,12 +9,12 @@ from vibeusage.dashboard.loading import Span
 from vibeusage.dashboard.page import Column, Page, Room, beside, nothing, of_source, table
 from vibeusage.figures import amount, counted, price
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style, wrapped
+from vibeusage.terminal import Line, Style, cut, wrapped
 
 NAMES = {"weekly": "week", "monthly": "month", "yearly": "year"}
 SIDE_FROM = 110
 BETWEEN = 4
-PLOT_ROWS = (5, 14)
+PLOT_ROWS, SCALE_CELLS = (5, 14), 10
 Measure = str  # "cost" or "tokens"
 UNPRICED = "none of these calls has a known price: t plots their tokens"
 
@@ -90,25 +90,30 @@ def _bars(span: Span, parts: dict[str, Row], style: Style, cells: int, measure: 
         numbers = [price(row, style), amount(row.total_tokens, short=True), f"{row.messages:,}"] if row else [""] * 3
         rows.append([name, ("accent", shown.ljust(room)), *numbers])
     title = "Cost" if measure == "cost" else "Tokens"
-    names = [Column("", is_name=True), Column(title, is_name=True)]
-    return table([*names, Column("Cost"), Column("Tokens"), Column("Calls", goes=1)], rows, style, cells)
+    names = [Column("", is_name=True), Column(title, is_name=True, goes=1)]
+    goes = (0, 2) if measure == "cost" else (2, 0)
+    numbers = [Column(name, goes=when) for name, when in zip(("Cost", "Tokens"), goes, strict=True)]
+    return table([*names, *numbers, Column("Calls", goes=3)], rows, style, cells)
 
 
 def _columns(span: Span, parts: dict[str, Row], style: Style, room: Room, measure: Measure) -> list[Line]:
     """A column for each day, with the highest amount and the days below."""
     labels = _labels(span)
     sizes = [size(parts.get(key), measure) for key, _ in labels]
-    wide = max(1, min(6, (room.columns - 10) // len(labels)))
+    margin = SCALE_CELLS if room.columns >= SCALE_CELLS + len(labels) else 0
+    wide = max(1, min(6, (room.columns - margin) // len(labels)))
     height = max(PLOT_ROWS[0], min(PLOT_ROWS[1], room.rows // 3))
     rows = plots.columns(sizes, height, style)
     gap = 1 if wide > 1 else 0
     top = max(parts.values(), key=lambda row: size(row, measure), default=None)
-    scale = [_amount(top, style, measure).rjust(9), *[" " * 9] * (height - 1)]
+    highest = _amount(top, style, measure)
+    scale = [f"{highest:>{SCALE_CELLS - 1}} ", *[" " * SCALE_CELLS] * (height - 1)]
     lines: list[Line] = [
-        [("dim", told), ("accent", " " + "".join(cell * (wide - gap) + " " * gap for cell in row))]
+        [("dim", told[:margin]), ("accent", "".join(cell * (wide - gap) + " " * gap for cell in row))]
         for told, row in zip(scale, rows, strict=True)
     ]
-    return [*lines, [("dim", " " * 10 + _axis(len(labels), wide))]]
+    lines = [*lines, [("dim", " " * margin + _axis(len(labels), wide))]]
+    return [cut(line, room.columns, style) for line in (lines if margin else [[("dim", f"at most {highest}")], *lines])]
 
 
 def _amount(row: Row | None, style: Style, measure: Measure) -> str:

@@ -69,8 +69,8 @@ def _past(past: Past, quotas: Quotas, style: Style, cells: int) -> list[Line]:
         mean = "" if trend.mean_peak is None else pace.percent(round(trend.mean_peak))
         account = style.text(names[trend.account])
         rows.append([account, style.text(trend.name), ("accent", shown), mean, f"{trend.used_up} of {trend.windows}"])
-    titles = [Column("Past windows", is_name=True), Column("", is_name=True), Column("How high", is_name=True)]
-    return table([*titles, Column("Mean", goes=1), Column("Used up")], rows, style, cells) if rows else []
+    titles = [Column("Past windows", is_name=True), Column("", is_name=True), Column("How high", is_name=True, goes=1)]
+    return table([*titles, Column("Mean", goes=3), Column("Used up", goes=2)], rows, style, cells) if rows else []
 
 
 def spent(recent: Recent, style: Style, cells: int) -> list[Line]:
@@ -86,8 +86,8 @@ def spent(recent: Recent, style: Style, cells: int) -> list[Line]:
         ["Cost", lines[0], *(price(row, style) for row in sums)],
         ["Tokens", lines[1], *(amount(row.total_tokens, short=True) for row in sums)],
     ]
-    names = [Column("", is_name=True), Column(f"last {len(every)} days", is_name=True)]
+    names = [Column("", is_name=True), Column(f"last {len(every)} days", is_name=True, goes=len(SPANS))]
     whose = of_source(recent.report.source, style)
     rule: Line = [("dim", style.glyphs.across * (cells - cells_of(whose))), *whose]
-    columns = [*names, *(Column(f"    {title}") for title, _ in SPANS)]
+    columns = [*names, *(Column(f"    {title}", goes=place) for place, (title, _) in enumerate(SPANS))]
     return [cut(rule, cells, style), *table(columns, told, style, cells)]
