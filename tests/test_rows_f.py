@@ -448,6 +448,7 @@ def test_f7_an_ellipsis_shows_what_was_cut_where_there_is_room_for_it():
     }
 
 
+@pytest.mark.slow
 def test_the_program_itself_prints_the_same(line_tsv, vibeusage):
     hostile = "$(id) \x1b[31m #{host} %F{red} \u202e"
     line_tsv(("period", f"claude@{hostile}", hostile, "5h", 0, 42, 0, 1, "oauth", "window"))

@@ -110,6 +110,7 @@ def test_every_target_shows_afterwards_what_the_document_said(cache_dir, vibeusa
     assert said == dict.fromkeys(TARGETS, limits_of(found))
 
 
+@pytest.mark.slow
 def test_every_target_says_so_as_a_program_too(vibeusage):
     found = sent_now("after-two-replies-rate-limits")
     vibeusage("line", "claude-code", stdin=as_bytes(found))
