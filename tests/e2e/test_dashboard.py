@@ -297,15 +297,16 @@ def test_watch_ends_by_key(pane, some, end, code):
     left_as_it_was(window)
 
 
-def test_watch_can_be_stopped_and_continued(pane, some):
+@pytest.mark.parametrize(("command", "there"), [("watch", "42% used.*q quits"), ("dashboard", "esc quit.*42% used")])
+def test_they_can_be_stopped_and_continued(command, there, pane, some):
     window = pane("bash --norc -i", PS1="$ ")
-    window.keys("vibeusage watch", "Enter")
-    window.wait("42% used.*q quits")
+    window.keys(f"vibeusage {command}", "Enter")
+    window.wait(there)
     window.keys("C-z")
     text = window.wait("Stopped")
-    assert "q quits" not in text
+    assert "quit" not in text
     window.keys("fg", "Enter")
-    window.wait("42% used.*q quits")
+    window.wait(there)
     window.keys("q")
     window.wait(r"\$\s*$")
 

@@ -94,6 +94,7 @@ class Dashboard(App[int]):
     def on_mount(self) -> None:
         self.theme = "ansi-dark"
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit, 0)  # else the terminal stays as it is
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # after ctrl+z the screen is empty
         self._seen = self._tokens()
         self.loader.start()
         self.loader.want([*self.board.asks(), *self.board.ahead()])
