@@ -49,13 +49,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """`$6.55`, `6.55 EUR`, `655 JPY`, `12.5 credits`."""
+    """`$1,206.55`, `6.55 EUR`, `655 JPY`, `12.5 credits`."""
     if currency == "USD":
-        return f"${amount:.2f}"
+        return f"${amount:,.2f}"
     if len(currency) != 3:
-        return f"{amount.normalize():f} {plain(currency)}"
+        return f"{amount.normalize():,f} {plain(currency)}"
     places = 0 if currency in IN_WHOLE else 3 if currency in IN_THOUSANDTHS else 2
-    return f"{amount:.{places}f} {plain(currency)}"
+    return f"{amount:,.{places}f} {plain(currency)}"
 
 
 def usage(entries: Iterable[Entry], style: Style, now: datetime, *, verbose: bool = False) -> str:
