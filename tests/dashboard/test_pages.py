@@ -7,6 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import made_up
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,17 @@ def test_without_records_and_numbers_every_page_says_so_and_none_fails(mode, loa
 def test_a_range_before_the_first_record_has_no_calls(mode, back, load, filled):
     found = text(screen(a_board(mode, load, back=back), a_style(), 24))
     assert f"no calls in this {spans.NAMES.get(mode, 'year')}" in found
+
+
+@pytest.mark.parametrize(
+    ("fixture", "back", "told"), [("filled", 50, "no calls in this month"), ("home", 0, "no records yet: ")]
+)
+def test_a_month_without_calls_has_no_empty_table(fixture, back, told, load, request):
+    request.getfixturevalue(fixture)
+    made_up.store_snapshots(made_up.snapshots())
+    found = text(screen(a_board("providers", load, back=back), a_style(), 24))
+    assert told in found
+    assert "Models, of" not in found
 
 
 @pytest.mark.parametrize("measure", ["cost", "tokens"])

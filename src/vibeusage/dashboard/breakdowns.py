@@ -19,6 +19,7 @@ COUNTS = (
     *(Column("Cost"), Column("Share of cost", is_name=True, goes=3)),
 )
 UNKNOWN = "not recorded"
+KEYS = (("←→", "month"), ("enter", "manage"), ("f", "tool"))
 
 
 def models_table(report: Report, style: Style, cells: int) -> list[Line]:
@@ -56,13 +57,16 @@ def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> P
     title: Line = [("strong", f"Providers, {found.first:%B %Y}{named}"), *of_source(found.providers.source, style)]
     if not (found.providers.rows or found.idle):
         return Page(title, nothing(style), keys=(("enter", "manage"),))
-    lines = [
-        *tools_table(found.providers, found.idle, style, room.columns),
+    lines = tools_table(found.providers, found.idle, style, room.columns)
+    if not found.models.rows:
+        none = [[("dim", "no calls in this month")]] if found.models.records_since else nothing(style)
+        return Page(title, [*lines, [], *none], keys=KEYS)
+    lines += [
         [],
         cut(heading("Models, of all providers" if not provider else "Models"), room.columns, style),
         *models_table(found.models, style, room.columns),
     ]
-    return Page(title, lines, keys=(("←→", "month"), ("enter", "manage"), ("f", "tool")))
+    return Page(title, lines, keys=KEYS)
 
 
 def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
