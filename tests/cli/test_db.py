@@ -288,7 +288,7 @@ def torn(path: Path) -> None:
         pytest.param(lambda path: path.write_text("x"), 4, "is no database", id="text"),
         pytest.param(lambda path: path.mkdir(), 4, "is no database", id="folder"),
         pytest.param(os.mkfifo, 4, "is no database", id="fifo"),
-        pytest.param(lambda path: None, 4, "is no database", id="nothing"),
+        pytest.param(lambda path: None, 4, "cannot be read: No such file or directory", id="nothing"),
     ],
 )
 def test_what_is_no_whole_copy_of_ours_is_not_put_in(capsys, filled, tmp_path, make, code, said):

@@ -158,6 +158,10 @@ def _patient(path: Path) -> Callable[[int, int, int], None]:
 @contextlib.contextmanager
 def _still(path: Path) -> Generator[sqlite3.Connection]:
     """A file that a person has named; where nothing lies beside it, nothing is put there by reading it."""
+    try:
+        os.stat(path)
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}", hint=_OURS) from exc
     if not _begins_as_database(path):
         raise ConfigError(f"{path} is no database", hint=_OURS)
     with closing(_connected(path, is_alone=_is_alone(path))) as found:
