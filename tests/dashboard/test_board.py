@@ -78,10 +78,12 @@ def pressed_one_by_one(seen: Board, key: str, times: int):
         yield seen.key(key)
 
 
-def test_t_plots_the_other_measure():
+@pytest.mark.parametrize("mode", MODES)
+def test_t_plots_the_other_measure_where_something_is_plotted(mode):
     seen = Board("cost")
+    seen.mode = mode
     pressed(seen, "t")
-    assert seen.measure == "tokens"
+    assert seen.measure == ("tokens" if mode in ("weekly", "monthly", "yearly", "heatmap") else "cost")
     pressed(seen, "t")
     assert seen.measure == "cost"
 

@@ -26,6 +26,7 @@ MODES = {
 }
 BEHIND = {"manage": "providers", "configure": "manage"}  # where ESC leads; elsewhere to the first page
 BACK_IN = ("weekly", "monthly", "yearly", "heatmap", "providers")
+PLOTTED = ("weekly", "monthly", "yearly", "heatmap")
 OF_TOOL = ("weekly", "monthly", "yearly", "heatmap", "providers")
 FURTHEST = 200
 TO_PROVIDERS = (("P", "providers"),)
@@ -143,7 +144,7 @@ class Board:
                 return self._leave()
             case "r":
                 return AskNow()
-            case "t":
+            case "t" if self.mode in PLOTTED:
                 self.measure = "tokens" if self.measure == "cost" else "cost"
             case "f" if self.mode in OF_TOOL:
                 every = ("", *self.tools)
