@@ -300,6 +300,11 @@ def synced(home, states, pack=None):
         return vectors(record.call for record in opened.calls())
 
 
+def test_half_of_a_cut_emoji_in_what_is_kept_of_a_session_stops_nothing(tmp_path):
+    broken = meta(cwd="/home/ana/\ud83d"), line(3, "turn_context", model="\ud83d", cwd="/\udcff"), counted(9, A, A)
+    assert synced(tmp_path, [list(broken)]) == fresh(A)
+
+
 def test_copies_of_a_missed_border_fall_together_with_the_parents_calls(tmp_path):
     rollout(tmp_path, *PARENTS, name=PARENT)
     rollout(tmp_path, meta(), *COPIES, turn(5, OWN_TURN), counted(9, ABC, C))

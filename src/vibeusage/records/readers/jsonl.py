@@ -60,7 +60,7 @@ def decoded(line: bytes, decoder: msgspec.json.Decoder[T], source: Source) -> T 
 
 def _tolerant(line: bytes, decoder: msgspec.json.Decoder[T], source: Source) -> T | None:
     try:
-        value = json.loads(line.decode(errors="replace"), strict=False)  # takes half of a cut emoji, too
+        value = _whole(json.loads(line.decode(errors="replace"), strict=False))
     except (ValueError, RecursionError):
         source.skip("not JSON")
         return None
@@ -68,6 +68,15 @@ def _tolerant(line: bytes, decoder: msgspec.json.Decoder[T], source: Source) -> 
     if found is None:
         source.skip("not an object")
     return found
+
+
+def _whole(value: Any) -> Any:
+    """Without the half of a cut emoji, which no text of ours may have."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_whole(name): _whole(part) for name, part in value.items()}
+    return [_whole(part) for part in value] if isinstance(value, list) else value
 
 
 def mended(value: Any, wanted: Any) -> Any:
