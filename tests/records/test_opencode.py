@@ -189,6 +189,28 @@ def test_a_message_that_a_crash_left_open_counts_once_the_database_has_gone_on(t
     assert [one.input for one in again] == [1]
 
 
+@pytest.mark.parametrize("odd", [1 << 60, "later", None, 1.5], ids=repr)
+def test_an_odd_time_of_a_row_does_not_end_the_reading(tmp_path, odd):
+    db = database(tmp_path / "opencode.db")
+    put(db, "msg_1", message())
+    put(db, "odd", message(HOUR, done=HOUR + 1))
+    db.execute("UPDATE message SET time_updated = ? WHERE id = 'odd'", (odd,))
+    first, mark = read(db)
+    put(db, "msg_2", message(24 * HOUR, done=24 * HOUR + 1), updated=24 * HOUR)
+    calls, _ = read(db, mark)
+    assert (mark, len(first)) == ({"message": AT + 9000}, 2)
+    assert AT + 24 * HOUR in [one.ts for one in calls]
+
+
+@pytest.mark.parametrize("odd", [b"\xff\xfe", None], ids=repr)
+def test_what_is_no_text_where_one_belongs_is_no_name(tmp_path, odd):
+    db = database(tmp_path / "opencode.db")
+    db.execute("INSERT INTO session VALUES (?, 'p', ?, ?, 't', ?)", (odd, odd, odd, odd))
+    put(db, "msg_1", message(path=None), session=odd)
+    (call,) = read(db)[0]
+    assert (call.session, call.folder, call.version) == ("", "", "")
+
+
 def test_only_what_changed_since_is_read_again(tmp_path):
     db = database(tmp_path / "opencode.db")
     put(db, "msg_1", message(), updated=0)

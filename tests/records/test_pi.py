@@ -185,6 +185,26 @@ def test_openclaw_s_database_has_the_calls_of_its_lines_and_goes_on_where_it_end
     assert ([call.uuid for call in calls], mark) == (["resp_b234567", "resp_c234567"], {"at": AT + 9000})
 
 
+def test_openclaw_s_new_rows_go_to_the_model_that_was_named_before_them(tmp_path):
+    db = claw(tmp_path / "openclaw-agent.sqlite", HEADER, SNAPSHOT, answer(**NAMELESS))
+    source = Source(tmp_path, tmp_path)
+    calls, mark = read_database(db, source, {})
+    (first,) = calls
+    later = json.dumps(answer(**NAMELESS, responseId="resp_c234567"))
+    db.execute("INSERT INTO transcript_events VALUES ('5f3e', 9, ?, ?)", (later, AT + 90_000))
+    (second,) = (call for call in read_database(db, source, mark)[0] if call.uuid == "resp_c234567")
+    assert (second.model, second.served_by) == (first.model, first.served_by) != ("", "")
+
+
+def test_a_time_far_in_the_future_does_not_end_the_reading_of_openclaw_s_database(tmp_path):
+    db, source = claw(tmp_path / "openclaw-agent.sqlite", HEADER, SNAPSHOT, answer()), Source(tmp_path, tmp_path)
+    db.execute("INSERT INTO transcript_events VALUES ('odd', 0, '{}', ?)", (1 << 60,))
+    _, mark = read_database(db, source, {})
+    later = json.dumps(answer(responseId="resp_c234567"))
+    db.execute("INSERT INTO transcript_events VALUES ('5f3e', 9, ?, ?)", (later, AT + 9000))
+    assert "resp_c234567" in [call.uuid for call in read_database(db, source, mark)[0]]
+
+
 def test_an_unknown_database_is_nothing_new():
     source = Source(Path("/x"), Path("/"))
     calls, mark = read_database(sqlite3.connect(":memory:"), source, {"at": 7})

@@ -1,12 +1,13 @@
 """Odd values of logs: the same instant, the same count and the same cost, however a tool writes them."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
-from vibeusage.records.readers.jsonl import mended
-from vibeusage.records.readers.spec import MOST_TOKENS, Places
+from vibeusage.records.readers.jsonl import decoded, mended
+from vibeusage.records.readers.spec import MOST_TOKENS, Places, Source
 from vibeusage.records.readers.values import count, millis
 
 AT = 1_791_014_406_500  # 2026-10-03T08:00:06.5Z
@@ -44,6 +45,8 @@ def test_a_count_is_a_number_from_zero_to_the_most_there_can_be(told, counted):
 
 class _Told(msgspec.Struct):
     cost: float | None = None
+    name: str | None = None
+    more: dict[str, Any] | None = None
 
 
 @pytest.mark.parametrize(
@@ -51,6 +54,13 @@ class _Told(msgspec.Struct):
 )
 def test_a_fraction_may_be_told_as_text(told, cost):
     assert mended({"cost": told}, _Told) == _Told(cost)
+
+
+def test_half_of_a_cut_emoji_is_no_text_of_ours():
+    line = rb'{"name":"a\ud83d","more":{"b\udc00":["\ud83d\ude00 \udfff"]}}'
+    assert decoded(line, msgspec.json.Decoder(_Told), Source(Path("x"), Path())) == _Told(
+        name="a?", more={"b?": ["\N{GRINNING FACE} ?"]}
+    )
 
 
 @pytest.mark.parametrize(

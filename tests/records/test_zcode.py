@@ -130,6 +130,13 @@ def test_what_is_a_day_older_than_the_newest_is_not_read_again():
     assert [call.uuid for call in told(db, mark)[0]] == ["u2"]
 
 
+def test_a_time_far_in_the_future_does_not_end_the_reading():
+    db = database(ROW, ROW | {"id": "odd", "started_at": 1 << 60})
+    _, mark = told(db)
+    put(db, ROW | {"id": "u2", "started_at": AT + 2 * DAY})
+    assert (mark, [call.uuid for call in told(db, mark)[0]]) == ({"at": AT}, ["u1", "u2"])
+
+
 @pytest.mark.parametrize("schema", ["", "CREATE TABLE model_usage (id);"], ids=["empty", "another"])
 def test_an_unknown_schema_is_nothing_new(schema):
     skipped = {}

@@ -25,7 +25,7 @@ from vibeusage.records.readers import continue_facts
 from vibeusage.records.readers.counts import APPROXIMATE, fresh, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded, hits
 from vibeusage.records.readers.spec import FACTS, Call, Database, Document, Lines, Places, Reader, Source
-from vibeusage.records.readers.values import count, millis, pico, served_by, sha256
+from vibeusage.records.readers.values import count, millis, pico, served_by, sha256, word
 
 _LOG = Path("0.2.0", "tokensGenerated.jsonl")
 _SERVED = {"gemini": "google", "vertexai": "vertex", "azure": "openai"}
@@ -107,7 +107,7 @@ def read_database(
         mark["id"], mark["at"] = id, timestamp
         at = millis(timestamp)
         if until is None or (at is not None and at < until - _SKEW_MS):
-            line = _Line(None, model, provider, count(prompt), count(generated))
+            line = _Line(None, word(model), word(provider), count(prompt), count(generated))
             calls += _estimate(line, at, source, mark)
     return calls, mark
 

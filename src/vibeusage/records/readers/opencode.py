@@ -23,9 +23,10 @@ import msgspec
 from vibeusage.records.readers.counts import moment
 from vibeusage.records.readers.jsonl import Tokens, decoded
 from vibeusage.records.readers.spec import Call, Database, Document, Places, Reader, Source
-from vibeusage.records.readers.values import millis, pico, served_by
+from vibeusage.records.readers.values import millis, pico, served_by, soon, word
 
 _OPEN_MS = 6 * 3_600_000  # so long a message may stay open; as much is read again each time
+_UPDATED = "CASE typeof(time_updated) WHEN 'integer' THEN time_updated ELSE 0 END"
 _SERVED = {
     "github-copilot": "github",
     "amazon-bedrock": "bedrock",
@@ -117,10 +118,13 @@ def _rows(
     connection: sqlite3.Connection, table: str, columns: set[str], since: int
 ) -> tuple[Iterator[tuple[str, bytes, int]], int]:
     """(session, message, last change) of each row that changed `since`, and the newest change of all."""
-    updated = "time_updated" if "time_updated" in columns else "0"
+    updated = _UPDATED if "time_updated" in columns else "0"
     asked = f"{updated} >= ? AND type = 'assistant'" if "type" in columns else f"{updated} >= ?"
     query = f"SELECT session_id, CAST(data AS BLOB), {updated} FROM {table} WHERE {asked} ORDER BY rowid"  # noqa: S608
-    newest = connection.execute(f"SELECT max({updated}) FROM {table}").fetchone()[0]  # noqa: S608 — names of ours
+    newest = connection.execute(
+        f"SELECT max({updated}) FROM {table} WHERE {updated} <= ?",  # noqa: S608 — names of ours
+        (soon(),),
+    ).fetchone()[0]
     return connection.execute(query, (since,)), newest or 0
 
 
@@ -129,7 +133,7 @@ def _messages(rows: Iterator[tuple[str, bytes, int]], newest: int, lookup: _Look
         message = decoded(data or b"", _MESSAGE, source)
         if message and message.role in ("assistant", None):
             waits = message.time.completed is None and newest - updated < _OPEN_MS
-            yield from _calls(message, session, lookup, source, waits=waits)
+            yield from _calls(message, word(session), lookup, source, waits=waits)
 
 
 def _sessions(connection: sqlite3.Connection) -> dict[str, _Session]:
@@ -140,7 +144,7 @@ def _sessions(connection: sqlite3.Connection) -> dict[str, _Session]:
         except sqlite3.OperationalError:
             continue
         for id, parent, directory, version in rows:
-            found.setdefault(id, _Session(parent, directory, version))
+            found.setdefault(word(id), _Session(word(parent), word(directory), word(version)))
     return found
 
 

@@ -22,10 +22,18 @@ import msgspec
 from vibeusage.records.readers.counts import moment
 from vibeusage.records.readers.jsonl import Tokens, below, decoded, hits
 from vibeusage.records.readers.spec import Call, Database, Lines, Places, Reader, Source
-from vibeusage.records.readers.values import millis, pico, served_by
+from vibeusage.records.readers.values import millis, pico, served_by, soon, word
 
 _USAGE = b'"usage"'
 _USAGE_OR_MODEL = re.compile(rb'"usage"|"model_change"|"model-snapshot"')
+_EVENTS = """
+SELECT session_id, CAST(event_json AS BLOB) FROM transcript_events
+WHERE created_at >= :since OR (
+  session_id IN (SELECT session_id FROM transcript_events WHERE created_at >= :since)
+  AND (instr(event_json, '"model_change"') OR instr(event_json, '"model-snapshot"'))
+)
+ORDER BY session_id, seq
+"""  # what is new, and which model it goes to
 _SERVED = {
     "amazon-bedrock": "bedrock",
     "google-vertex": "vertex",
@@ -98,12 +106,9 @@ def read_database(
 ) -> tuple[Iterator[Call], dict[str, Any]]:
     """OpenClaw's newer transcripts, an event per row; `mark["at"]`: the newest `created_at` that was seen."""
     try:
-        newest = connection.execute("SELECT max(created_at) FROM transcript_events").fetchone()[0]
-        rows = connection.execute(
-            "SELECT session_id, CAST(event_json AS BLOB) FROM transcript_events WHERE created_at >= ?"
-            " ORDER BY session_id, seq",
-            (mark.get("at", 0),),
-        )
+        last = "SELECT max(created_at) FROM transcript_events WHERE created_at <= ?"
+        newest = connection.execute(last, (soon(),)).fetchone()[0]
+        rows = connection.execute(_EVENTS, {"since": mark.get("at", 0)})
     except sqlite3.OperationalError:
         source.skip("unknown schema")
         return iter(()), mark
@@ -113,8 +118,8 @@ def read_database(
 def _events(rows: Iterator[tuple[str, bytes]], source: Source) -> Iterator[Call]:
     state: dict[str, Any] = {}
     for session, event in rows:
-        if state.get("session") != session:
-            state = {"session": session}
+        if state.get("session") != word(session):
+            state = {"session": word(session)}
         yield from read(event or b"", source, state, needle=_USAGE_OR_MODEL)
 
 

@@ -1,6 +1,7 @@
 """Odd values of logs to ours: counts, instants, money, who serves a model. Nonsense is None, never 0."""
 
 import re
+import time
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -35,6 +36,16 @@ def count(value: Any) -> int | None:
     if not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
         return None
     return int(value)
+
+
+def soon() -> int:
+    """Epoch milliseconds a day from now: who waits for what is newer than a time after that would wait for years."""
+    return time.time_ns() // 1_000_000 + 86_400_000
+
+
+def word(value: Any) -> str:
+    """The text of a database's column, which may hold anything."""
+    return value if isinstance(value, str) else ""
 
 
 def sha256(text: str) -> str:

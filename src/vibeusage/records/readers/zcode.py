@@ -13,7 +13,7 @@ from typing import Any
 
 from vibeusage.records.readers.counts import DISJOINT, moment
 from vibeusage.records.readers.spec import Call, Database, Places, Reader, Source
-from vibeusage.records.readers.values import count, millis, served_by
+from vibeusage.records.readers.values import count, millis, served_by, soon
 
 _DAY = 86_400_000  # a row may get its counts a while after it was written: this much is read again
 
@@ -23,7 +23,8 @@ def read(
 ) -> tuple[Iterator[Call], dict[str, Any]]:
     """`mark["at"]`: the newest `started_at` that was seen."""
     try:
-        newest = connection.execute("SELECT max(started_at) FROM model_usage").fetchone()[0]
+        last = "SELECT max(started_at) FROM model_usage WHERE started_at <= ?"
+        newest = connection.execute(last, (soon(),)).fetchone()[0]
         since = mark.get("at", _DAY) - _DAY
         rows = connection.execute("SELECT * FROM model_usage WHERE started_at >= ? ORDER BY rowid", (since,))
     except sqlite3.OperationalError:
