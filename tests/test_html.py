@@ -254,6 +254,17 @@ def test_of_a_long_name_the_end_is_shown(name, cells, shown):
         (date(2025, 11, 27), 90, 1, [(4, "Dec 2025"), (35, "Jan 2026"), (66, "Feb")]),
         (date(2025, 11, 3), 13, 7, [(0, "Nov 2025"), (4, "Dec"), (9, "Jan 2026")]),
         (date(2026, 3, 1), 0, 1, []),
+        (
+            *(date(2024, 11, 4), 80, 7),
+            [(9, "Jan 2025"), (22, "Apr"), (35, "Jul"), (48, "Oct"), (61, "Jan 2026"), (74, "Apr")],
+        ),
+        (
+            *(date(2022, 10, 24), 213, 7),
+            [
+                *((10, "Jan 2023"), (36, "Jul"), (62, "Jan 2024"), (88, "Jul"), (115, "Jan 2025"), (141, "Jul")),
+                *((167, "Jan 2026"), (193, "Jul")),
+            ],
+        ),
     ],
 )
 def test_an_axis_names_days_and_of_a_longer_time_months(first, days, step, shown):

@@ -16,6 +16,7 @@ NOT_RECORDED = "not recorded"
 NAMES = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
 NEAR = 14  # labels of an axis have room side by side
 MONTHS_FROM = 70  # days of a range from which months are named below it
+MONTH_STEPS = ((16, 1), (42, 3), (84, 6))  # (months at most, every which of them is named): a year's first always is
 
 
 def price(row: Row) -> str:
@@ -77,12 +78,13 @@ def marks(firsts: Sequence[date]) -> list[tuple[int, str]]:
     if (firsts[-1] - firsts[0]).days < MONTHS_FROM:
         step = -(-len(firsts) // 12)
         return [(place, day_text(day)) for place, day in enumerate(firsts) if place % step == 0]
-    found, before = [], None
-    for place, day in enumerate(firsts):
-        if before is None or (day.year, day.month) != (before.year, before.month):
-            year = f" {day.year}" if before is None or day.year != before.year else ""
-            found.append((place, f"{day:%b}{year}"))
-        before = day
+    months = {(day.year, day.month): place for place, day in reversed([*enumerate(firsts)])}
+    step = next((step for most, step in MONTH_STEPS if len(months) <= most), 12)
+    named = [day for day in reversed(months) if (day[1] - 1) % step == 0]
+    found = []
+    for before, (year, month) in zip([(0, 0), *named], named, strict=False):
+        text = f"{date(year, month, 1):%b}"
+        found.append((months[year, month], text if year == before[0] else f"{text} {year}"))
     if len(found) > 1 and found[1][0] < len(firsts) / NEAR:  # no room for both
         (_, first), (place, text), *rest = found
         found = [(place, text if text[-4:].isdecimal() else f"{text} {first[-4:]}"), *rest]
