@@ -205,6 +205,16 @@ def test_every_row_of_the_providers_can_be_configured(name, groups, home):
     assert all(item.key.startswith(("providers.", "records.")) for item in items)
 
 
+def test_a_question_is_told_to_its_end():
+    seen, file = on_settings(), "/home/ana/" + "deep/" * 30 + "usage.db"
+    pressed(seen, "R", "ctrl+u")
+    seen.pasted(file)
+    pressed(seen, "enter")
+    told = ["".join(text for _, text in line) for line in seen.page(a_style(), Room(78, 22), NOW, UTC).below]
+    assert "".join(told).replace(" ", "").find(f"Put{file}intheplaceofthedatabase?") > 0
+    assert all(len(line) <= 78 for line in told)
+
+
 KEYS = st.sampled_from(
     [
         *(*board.MODES, "escape", "left", "right", "up", "down", "pageup", "pagedown", "home", "end", "enter"),

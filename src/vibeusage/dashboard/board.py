@@ -115,9 +115,9 @@ class Board:
         """With what is typed, or asked, above what may be answered."""
         rule = page.below[0]
         if self.question:
-            told: list[Line] = [[("yellow", style.text(self.question.text, 300))]]
-            told += [[("", text)] for text in wrapped(style.text(self.question.about, 300), style.columns)]
-            return replace(page, below=[rule, *(cut(line, style.columns, style) for line in told)], keys=YES)
+            asked = (("yellow", self.question.text), ("", self.question.about))
+            told = [[(color, part)] for color, text in asked for part in wrapped(style.text(text, 500), style.columns)]
+            return replace(page, below=[rule, *told], keys=YES)
         if self.typing is None:
             return page
         hint = cut([("dim", style.text(self.typing.hint, 300))], style.columns, style)
