@@ -173,10 +173,9 @@ def drawn_for(window: Pane, columns: int, lines: int) -> bool:
 def test_with_nothing_known_every_page_says_what_to_do(pane, home):
     window = pane()
     window.wait("No limits are known yet.*vibeusage auth")
-    pages = {"d": "records sync", "p": "records sync", "h": "no calls in", "w": "no calls in this week"}
-    for key, pattern in pages.items():
+    for key, head in {"d": "Devices", "p": "Providers, ", "h": "Heatmap", "w": r"\d-W\d"}.items():
         window.keys(key)
-        window.wait(pattern)
+        window.wait(f"{head}.*no records yet: .*records sync")
     window.keys("p", "Enter", "a")
     window.wait("Manage providers.*not set up")
     window.keys("r")

@@ -34,7 +34,8 @@ def page(span: Span, style: Style, room: Room, *, measure: Measure, provider: st
     ]
     plot = _plotted(span, style, room, measure)
     if measure == "cost" and span.parts.rows and total.cost is None:
-        plot = [[("yellow", part)] for part in wrapped(UNPRICED, style.columns)]
+        why: list[Line] = [[("yellow", part)] for part in wrapped(UNPRICED, style.columns)]
+        plot = why if span.period == "monthly" else [*plot, *why]
     return Page(title, [*plot, [], *_tables(span, style, room.columns)], keys=keys(span.period, measure))
 
 
