@@ -61,6 +61,13 @@ def test_a_folder_is_no_place_for_it(stored, tmp_path, capsys):
     assert capsys.readouterr().err == said
 
 
+def test_a_folder_that_is_not_there_is_not_made(stored, tmp_path, capsys):
+    folder = tmp_path / "mistyped"
+    assert cli.main(["report", "html", "--output", str(folder / "usage.html")]) == 4
+    assert f"vibeusage: the folder {folder} is not there\n" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 @pytest.mark.parametrize(
     ("argv", "says"),
     [

@@ -16,6 +16,7 @@ from vibeusage.html.wording import STYLE
 from vibeusage.records import store, tally
 from vibeusage.records.reports import Query
 from vibeusage.records.stored import Stored
+from vibeusage.terminal import plain
 
 UNFIT = ("json", "csv", "breakdown", "no_color")  # options that mean nothing here
 
@@ -27,6 +28,9 @@ def check(args: argparse.Namespace) -> None:
     for name in UNFIT:
         if getattr(args, name):
             raise ConfigError(f"--{name.replace('_', '-')} is not for a page", hint="leave it out")
+    folder = Path(args.output).expanduser().parent
+    if not folder.is_dir():
+        raise ConfigError(f"the folder {plain(str(folder), 500)} is not there", hint="make it, or name another place")
 
 
 def read(
