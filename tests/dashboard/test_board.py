@@ -15,7 +15,7 @@ from vibeusage.dashboard.board import Board
 from vibeusage.dashboard.loading import Ask, Settings, States
 from vibeusage.dashboard.options import Item
 from vibeusage.dashboard.page import Room
-from vibeusage.dashboard.wishes import AskNow, Change, Operate, Quit, Say, Switch
+from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Quit, Say, Switch
 
 CHOICE = Item("Display", "line.show", "what a percentage counts", "used", "", ("used", "remaining"))
 TYPED = Item("Display", "line.bar", "cells of the bar", "0", "a whole number from 0 to 40")
@@ -203,6 +203,27 @@ def test_every_row_of_the_providers_can_be_configured(name, groups, home):
     items = options.of_provider(name)
     assert list(dict.fromkeys(item.group for item in items)) == groups
     assert all(item.key.startswith(("providers.", "records.")) for item in items)
+
+
+FIXED = Say("nothing is changed while names are hidden")
+
+
+def test_where_nothing_can_be_changed_no_key_asks_or_seems_to():
+    seen = Board("cost", is_fixed=True)
+    seen.arrived(Ask("states"), STATES)
+    seen.arrived(Ask("settings"), Settings([TYPED], ABOUT))
+    assert pressed(seen, "s", "I", "B", "R", "D", "enter", "space", "backspace") == [None, *[FIXED] * 7]
+    assert pressed(seen, "P", "space", "down") == [None, FIXED, None]
+    assert (seen.typing, seen.question, seen.got[Ask("states")]) == (None, None, STATES)
+
+
+def test_what_was_typed_on_a_page_that_can_no_longer_be_read_is_given_up():
+    seen = on_settings()
+    pressed(seen, "enter")
+    seen.arrived(Ask("weekly"), Failure("another page", ""))
+    assert seen.typing is not None
+    seen.arrived(Ask("settings"), Failure("config.toml is not TOML", ""))
+    assert (seen.typing, pressed(seen, "w"), seen.mode) == (None, [None], "weekly")
 
 
 def test_a_question_is_told_to_its_end():

@@ -40,7 +40,8 @@ PAGE = 10  # rows that the cursor goes by a page key
 class Board:
     """`got` has what was read, also while newer is being read."""
 
-    def __init__(self, measure: str) -> None:
+    def __init__(self, measure: str, *, is_fixed: bool = False) -> None:
+        self.is_fixed = is_fixed  # nothing can be changed
         self.mode = "usage"
         self.measure = measure
         self.provider = ""
@@ -75,6 +76,8 @@ class Board:
 
     def arrived(self, ask: Ask, found: object) -> None:
         self.got[ask] = found
+        if isinstance(found, Failure) and ask in self.asks():
+            self.typing = self.question = None  # what is not seen is not answered
         self.tools = getattr(found, "tools", self.tools)
 
     def page(self, style: Style, room: Room, now: datetime, zone: tzinfo) -> Page:
@@ -165,6 +168,12 @@ class Board:
     def _done_here(self, key: str) -> Wish | None:
         """The keys of one page only."""
         match self.mode, key:
+            case (
+                ("settings" | "configure", "enter" | "space" | "backspace" | "delete")
+                | ("settings", "I" | "B" | "R" | "D")
+                | ("manage", "space")
+            ) if self.is_fixed:
+                return Say("nothing is changed while names are hidden")
             case "providers", "enter":
                 self._turn_to("manage")
             case "settings", "P":
