@@ -320,6 +320,14 @@ def test_an_error_says_how_old_the_numbers_above_it_are(age, sentence):
     assert shown == ["Claude", "  balance  $3.00", f"  {sentence}", f"    {SLOW.hint}"]
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [("-5", "USD", "-$5.00"), ("-1234.5", "EUR", "-1,234.50 EUR"), ("2090000", "quota", "2,090,000 quota")],
+)
+def test_a_balance_may_be_a_debt_and_is_grouped(amount, currency, text):
+    assert lines(entry(balance=Balance(Decimal(amount), currency)))[-1] == f"  balance  {text}"
+
+
 def test_an_error_without_numbers_stands_alone():
     shown = lines(Entry(id="codex", name="Codex", error=FetchError("network", "Codex took too long.")))
     assert shown == ["Codex", "  ! Codex took too long"]

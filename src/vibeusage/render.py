@@ -51,7 +51,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 def money(amount: Decimal, currency: str) -> str:
     """`$1,206.55`, `6.55 EUR`, `655 JPY`, `12.5 credits`."""
     if currency == "USD":
-        return f"${amount:,.2f}"
+        return f"{'-' if amount < 0 else ''}${abs(amount):,.2f}"
     if len(currency) != 3:
         return f"{amount.normalize():,f} {plain(currency)}"
     places = 0 if currency in IN_WHOLE else 3 if currency in IN_THOUSANDTHS else 2
