@@ -275,9 +275,11 @@ def test_a_request_that_several_sources_tell_counts_once_in_any_order(home, ther
     assert totals == {(2000, 400, 500, 7000) if there[0] == 1 else (1500, 400, 500, 7000)}
 
 
-def test_spans_of_a_file_elsewhere_count_once_too(home, tmp_path, monkeypatch):
-    path = lines(tmp_path / "mine.jsonl", span())
-    monkeypatch.setenv("COPILOT_OTEL_FILE_EXPORTER_PATH", str(path))
+@pytest.mark.parametrize("named", ["~/mine.jsonl", "~/a.jsonl, ~/mine.json", "~/mine.log"])
+def test_spans_of_a_file_elsewhere_count_once_too(home, tmp_path, monkeypatch, named):
+    path = lines(tmp_path / named.rpartition("~/")[2], span())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COPILOT_OTEL_FILE_EXPORTER_PATH", named)
     rolled = events(home, start(), shutdown("09:10:00.000"))
     assert feed(READERS, rolled).calls == {}
     places = Places(environ=os.environ, home=tmp_path, platform="linux")
@@ -285,6 +287,10 @@ def test_spans_of_a_file_elsewhere_count_once_too(home, tmp_path, monkeypatch):
         rolled,
         path,
     ]
+    assert feed(READERS, path).total() == (2000, 400, 500, 7000)
+    store(home, {})
+    monkeypatch.setenv("COPILOT_HOME", "~/.copilot")
+    assert feed(READERS, path).calls == {}
 
 
 @pytest.mark.parametrize(

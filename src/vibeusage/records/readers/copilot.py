@@ -39,7 +39,7 @@ def find_files(root: Path) -> Iterator[Path]:
     """Below Copilot's own folder, or below one of VS Code's user folders; an OpenTelemetry file is named itself."""
     own = ("session-state/*/events.jsonl", "session-state/*.jsonl", "otel/*.jsonl")
     patterns = (*own, *copilot_vscode.PLACES)
-    paths = (root,) if root.suffix == ".jsonl" else (path for pattern in patterns for path in root.glob(pattern))
+    paths = (root,) if root.is_file() else (path for pattern in patterns for path in root.glob(pattern))
     return (path for path in paths if path.is_file())
 
 
@@ -54,10 +54,19 @@ def _roots(places: Places) -> list[Path]:
 
 def read_lines(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Call]:
     """The calls of a file of lines; which kind it is, its place says."""
-    folders = {parent.name for parent in source.path.parents}
-    if folders & {"chatSessions", "emptyWindowChatSessions"}:
+    if _is_chat(source.path):
         return copilot_vscode.read_log(block, source, state)
-    return copilot_events.read(block, source, state) if "session-state" in folders else read_spans(block, source, state)
+    is_log = "session-state" in source.path.parts
+    return copilot_events.read(block, source, state) if is_log else read_spans(block, source, state)
+
+
+def read_document(data: bytes, source: Source) -> Iterator[Call]:
+    """An old chat; an OpenTelemetry file may have the same suffix."""
+    return copilot_vscode.read_document(data, source) if _is_chat(source.path) else read_spans(data, source, {})
+
+
+def _is_chat(path: Path) -> bool:
+    return any(name in path.parts for name in ("chatSessions", "emptyWindowChatSessions"))
 
 
 def read_database(
@@ -68,7 +77,7 @@ def read_database(
 
 
 def _reader(find: Callable[[Path], Iterator[Path]], form: Lines | Database) -> Reader:
-    old = {".json": Document(copilot_vscode.read_document)}
+    old = {".json": Document(read_document)}
     return Reader(
         id="copilot",
         name="GitHub Copilot",

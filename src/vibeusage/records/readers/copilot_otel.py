@@ -5,6 +5,7 @@ counts: a child is written before its parent, so what is finer has been seen by 
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 
 from vibeusage.records.readers.counts import fresh, moment
 from vibeusage.records.readers.jsonl import Tokens, decoded, hits
-from vibeusage.records.readers.spec import Call, Source
+from vibeusage.records.readers.spec import Call, Places, Source
 
 FILE = "COPILOT_OTEL_FILE_EXPORTER_PATH"
 NEEDLE = b'"gen_ai.usage.input_tokens"'
@@ -186,10 +187,12 @@ def home(path: Path) -> Path:
     for parent in path.parents:
         if parent.name in ("session-state", "otel"):
             return parent.parent
-    named = os.environ.get("COPILOT_HOME")
-    return Path(named) if named else Path.home() / ".copilot"
+    return next(iter(_named("COPILOT_HOME")), Path.home() / ".copilot")
 
 
 def files(folder: Path) -> list[Path]:
-    named = os.environ.get(FILE)
-    return [path for path in (*folder.glob("otel/*.jsonl"), *([Path(named)] if named else ())) if path.is_file()]
+    return [path for path in (*folder.glob("otel/*.jsonl"), *_named(FILE)) if path.is_file()]
+
+
+def _named(variable: str) -> list[Path]:
+    return Places(environ=os.environ, home=Path.home(), platform=sys.platform).variable(variable)
