@@ -516,3 +516,10 @@ def test_of_many_models_without_a_price_the_largest_are_named(count, more):
     models = [reports.Unpriced(f"m{at}", 1, 100 - at) for at in range(count)]
     named = ", ".join(f"m{at} ({100 - at} tokens)" for at in range(min(count, 12)))
     assert report_table.without_price(models, a_style(80)) == f"without a price: {named}{more}"
+
+
+@pytest.mark.parametrize("kind", ["daily", "insights", "models"])
+def test_what_shades_a_day_is_asked_of_pictures_of_days_only(kind, home, capsys):
+    assert cli.main(["report", kind, "--by", "cost"]) == 4
+    assert "--by is for `report heatmap` and `report html`" in capsys.readouterr().err
+    assert cli.main(["report", "heatmap", "--by", "cost"]) == 0

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--project", default="", metavar="PATH", help="only this folder and all below, or with this in its path")
     add("--zone", default="", metavar="ZONE", help="whose days, such as Europe/Berlin (default: this machine's)")
     add("--week-start", choices=("monday", "sunday"), default="monday", help="(default: monday, the ISO week)")
-    add("--by", choices=heatmap.MEASURES, default="tokens", help="what shades a day of the heatmap (default: tokens)")
+    add("--by", choices=heatmap.MEASURES, help="what shades a day of the heatmap (default: tokens)")
     add("--breakdown", "-b", action="store_true", help="a row for each model below each; of models: for each tool")
     add("--limit", type=_limit, default=0, metavar="N", help=_LIMIT_HELP)
     add("--output", "-o", default="", metavar="FILE", help="where the page of `report html` goes; - is stdout")
@@ -55,10 +55,18 @@ def run(args: argparse.Namespace) -> int:
     settings, now, zone = config.load(), datetime.now(UTC), days.zone(args.zone)
     today = now.astimezone(zone).date()
     query = _query(args, zone, today)
-    if args.output and args.kind != PAGE:
-        raise ConfigError("--output is for `report html`", hint="send what is printed into a file: `… > FILE`")
+    _check_options(args)
     tell = partial(_tell, args, settings, query, now)
     return reading.read(settings, tell, local=args.local, on_fallback=_tell_fallback)
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises ConfigError for what would do nothing."""
+    if args.output and args.kind != PAGE:
+        raise ConfigError("--output is for `report html`", hint="send what is printed into a file: `… > FILE`")
+    if args.by and args.kind not in ("heatmap", PAGE):
+        raise ConfigError("--by is for `report heatmap` and `report html`", hint="leave it out")
+    args.by = args.by or heatmap.MEASURES[0]
 
 
 def _tell_fallback(reason: Unavailable) -> None:
