@@ -1,6 +1,7 @@
 """Codex's running totals: each response once, whatever is repeated, copied, restarted, lost or compressed."""
 
 import gzip
+import itertools
 import json
 import sys
 import types
@@ -80,7 +81,8 @@ def rollout(tmp_path, *lines, name=ME, folder="sessions/2026/10/02"):
 
 
 def source(path):
-    return Source(path, next(parent for parent in path.parents if parent.name in ("sessions", "archived_sessions")))
+    root = next(parent for parent in path.parents if parent.name in ("sessions", "archived_sessions"))
+    return Source(path, root, [str(other) for other in find(root.parent)])
 
 
 def calls(tmp_path, *lines, of=None):
@@ -286,14 +288,16 @@ def test_a_fork_is_counted_as_soon_as_its_parents_file_comes(tmp_path, packed):
     assert synced(tmp_path / "packed", [fork, old], packed) == fresh(A, B, C)
     assert synced(tmp_path / "torn", [[*fork[:-1], fork[-1].rstrip()], old]) == fresh(A, B, C)
     assert synced(tmp_path / "one line", [[fork[0], fork[-1].rstrip()], old]) == fresh(A, B, C)
+    assert synced(tmp_path / "homes", [fork, old], homes=("a", "b")) == fresh(A, B, C)
 
 
-def synced(home, states, pack=None):
+def synced(home, states, pack=None, homes=("",)):
     """The calls after a sync of each of these files' states; each begins with its session's header."""
-    places = Places(environ={"CODEX_HOME": str(home)}, home=home, platform="linux")
+    named = ",".join(str(home / name) for name in homes)
+    places = Places(environ={"CODEX_HOME": named}, home=home, platform="linux")
     with store.open(home / "data" / "usage.db") as opened:
-        for lines in states:
-            path = rollout(home, *lines, name=json.loads(lines[0])["payload"]["id"])
+        for lines, name in zip(states, itertools.cycle(homes)):
+            path = rollout(home / name, *lines, name=json.loads(lines[0])["payload"]["id"])
             if pack:
                 path.rename(path.with_name(f"{path.name}.zst")).write_bytes(pack(b"".join(lines)))
             sync.sync([READER], places, opened, machine="here")

@@ -179,10 +179,11 @@ class _Job:
         self.states: list[SourceFile] = []
         self.total = 0
         self.roots: dict[str, None] = {}
+        self.found: dict[str, _File] = {}
 
     def run(self, readers: Iterable[Reader], places: Places, roots: Sequence[Path], *, full: bool) -> None:
         known = self.store.sources(self.provider)
-        found = self._found(readers, places, roots)
+        found = self.found = self._found(readers, places, roots)
         kept = {} if full else _kept(known, found)
         new = [file for path, file in found.items() if not _is_known(file, kept.get(path))]
         self.result.files = len(found)
@@ -212,7 +213,7 @@ class _Job:
         self.result.skip(reason)
 
     def _file(self, file: _File, known: SourceFile | None) -> None:
-        source = Source(Path(file.seen.path), Path(file.seen.root))
+        source = Source(Path(file.seen.path), Path(file.seen.root), self.found)
         before: dict[str, int] = {}
         try:
             start = file.state() if known is None else _start(file, known)
@@ -262,7 +263,7 @@ class _Job:
 
     def _rest(self, form: Lines, fd: int, offset: int, seen: Seen, state: dict[str, Any], source: Source) -> None:
         """Count a last line without its newline if it is a call, as if it were not read."""
-        scratch = Source(source.path, source.root)
+        scratch = Source(source.path, source.root, source.others)
         line = logfiles.rest(fd, offset, seen.size, scratch)
         if scratch.skipped:
             self.result.skip("line too long")

@@ -26,9 +26,8 @@ def find(root: Path) -> Iterator[Path]:
 
 def parents(name: str, source: Source) -> Iterator[Path]:
     """The files of the session `name`, active or archived."""
-    folders = dict.fromkeys((source.root, *(source.root.parent / part for part in ("sessions", "archived_sessions"))))
-    paths = (path for folder in folders for path in find(folder))
-    return (path for path in paths if name and name_of(path) == name and path != source.path)
+    paths = (Path(path) for path in source.others if name and name in path)
+    return (path for path in paths if name_of(path) == name and path != source.path)
 
 
 def blocks(stream: IO[bytes]) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ end, documents, or one read transaction of a database.
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -112,14 +112,16 @@ class Places(msgspec.Struct, frozen=True, kw_only=True):
 class Source:
     """One file while it is read. `skipped` counts what could not be used, by reason.
 
-    `awaits` is a part of the path of a file that is missing: this one is read anew when such a file comes.
+    `others` are the paths of all files of the provider. `awaits` is a part of the path of a file that is missing: this
+    one is read anew when such a file comes.
     """
 
-    __slots__ = ("awaits", "path", "root", "skipped")
+    __slots__ = ("awaits", "others", "path", "root", "skipped")
 
-    def __init__(self, path: Path, root: Path) -> None:
+    def __init__(self, path: Path, root: Path, others: Collection[str] = ()) -> None:
         self.path = path
         self.root = root
+        self.others = others
         self.skipped: dict[str, int] = {}
         self.awaits = ""
 
