@@ -101,10 +101,11 @@ def a_board(mode: str, load, *, provider: str = "", back: int = 0) -> Board:
 def screen(seen: Board, style: Style, rows: int) -> list[Line]:
     """As `app` and `widgets` lay it out."""
     page = seen.page(style, Room(style.columns, rows - 2), NOW, UTC)
-    room = rows - 2 - len(page.below)
+    below = frame.below(page, rows - 2, style)
+    room = rows - 2 - len(below)
     top = max(0, (page.picked or 0) - room + 1)
     body = page.lines[top : top + room]
-    lines = [frame.heading(page, seen.mode, style), *body, *[[]] * (room - len(body)), *page.below]
+    lines = [frame.heading(page, seen.mode, style), *body, *[[]] * (room - len(body)), *below]
     return [*lines, frame.bar(seen.mode, style.columns)]
 
 
@@ -279,6 +280,24 @@ def test_on_a_narrow_screen_no_line_is_wider_and_what_a_number_belongs_to_is_nam
     named = {"weekly": "Mon 23", "yearly": "Jan", "devices": "lap", "providers": "cla", "usage": "Cost"}
     starts = [row.split("  ")[0] for row in text(lines).splitlines()]
     assert columns < 20 or mode not in named or [row for row in starts if row.startswith(named[mode])]
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(20, 5), (40, 10), (40, 7), (80, 24), (20, 3)])
+@pytest.mark.parametrize("mode", MODES)
+def test_on_a_low_screen_the_row_at_the_cursor_and_the_keys_are_there(mode, columns, rows, load, filled):
+    seen = a_board(mode, load)
+    for keys in ([], ["D"], ["down"], ["R"]):
+        for key in keys:
+            seen.key(key)
+        lines = screen(seen, a_style(columns), rows)
+        assert len(lines) == rows
+        if seen.question:
+            assert "Delete" in text(lines)
+        elif seen.has_cursor() and not seen.typing and rows > 3:
+            page = seen.page(a_style(columns), Room(columns - 2, rows - 2), NOW, UTC)
+            assert page.lines[page.picked or 0] in lines
+        seen.key("escape")
+        seen.mode = mode
 
 
 def test_what_is_not_read_yet_is_said_to_be_read():

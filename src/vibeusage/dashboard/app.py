@@ -158,10 +158,11 @@ class Dashboard(App[int]):
         now, room = self.clock(), Room(style.columns, self.size.height - 2)
         page = self.board.page(style, room, now, self.zone)
         place = (self.board.mode, self.board.back.get(self.board.mode), self.board.provider, self.board.configured)
-        note = self._note if time.monotonic() < self._note_until else ""
+        is_asked = bool(self.board.typing or self.board.question)  # then that is what there has to be room for
+        note = self._note if time.monotonic() < self._note_until and not is_asked else ""
         page, note = frame.noted(page, note, style)
         head.show([frame.heading(page, self.board.mode, style, note=note)])
-        below.show(page.below)
+        below.show(frame.below(page, room.rows, style))
         foot.show([frame.bar(self.board.mode, style.columns)])
         scroll.show(page.lines, page.picked, from_top=place != self._drawn_at)
         self._drawn_at = place

@@ -9,6 +9,7 @@ from vibeusage.terminal import ASCII, Line, Style, cells_of, cut, padded, wrappe
 
 LEAST_TITLE = 20
 NOTE_ROWS, NOTE_LIMIT = 6, 500
+LEAST_LINES, LEAST_BELOW = 2, 3
 CAPS = {"←→": "left right", "⌫": "del"}  # where there is no sign for a key
 
 
@@ -20,6 +21,15 @@ def noted(page: Page, note: str, style: Style) -> tuple[Page, str]:
     rule: Line = [("dim", style.glyphs.across * style.columns)]
     told: list[Line] = [[("yellow", part)] for part in wrapped(text, style.columns)[:NOTE_ROWS]]
     return replace(page, below=[rule, *told, *page.below]), ""
+
+
+def below(page: Page, rows: int, style: Style) -> list[Line]:
+    """What stands below the lines, which keep some of the `rows`; of what has no room the end goes, with a mark."""
+    most = max(1, rows - LEAST_LINES, min(rows - 1, LEAST_BELOW))
+    if len(page.below) <= most:
+        return page.below
+    _, *told = page.below  # the rule is missed least
+    return told if len(told) <= most else [*told[: max(1, most - 1)], [("dim", style.glyphs.ellipsis)]][:most]
 
 
 def heading(page: Page, mode: str, style: Style, *, note: str = "") -> Line:

@@ -31,7 +31,8 @@ def page(rows: Sequence[Row], picked: int, style: Style, room: Room, now: dateti
         lines = [[("dim", "no provider is set up yet: `a` shows all")]]
     else:
         lines[picked] = marked(lines[picked], room.columns)
-    below = _details(rows[picked], style, room.columns, zone) if rows else []
+    most = min(DETAIL_ROWS, max(1, room.rows // 2 - 1))
+    below = _details(rows[picked], most, style, room.columns, zone) if rows else []
     return Page([("strong", "Manage providers")], [head, *lines], below, KEYS, picked + 1 if rows else None)
 
 
@@ -44,7 +45,7 @@ def _cells(row: Row, now: datetime, zone: tzinfo, style: Style) -> list[Cell]:
     ]
 
 
-def _details(row: Row, style: Style, cells: int, zone: tzinfo) -> list[Line]:
+def _details(row: Row, most: int, style: Style, cells: int, zone: tzinfo) -> list[Line]:
     rule: Line = [("dim", style.glyphs.across * cells)]
     title: Line = [("strong", style.text(row.name)), ("dim", f"  {style.text(row.id)}")]
     lines = [title]
@@ -52,11 +53,11 @@ def _details(row: Row, style: Style, cells: int, zone: tzinfo) -> list[Line]:
         parts = wrapped(style.text(text, PATH_LIMIT), cells - LABEL) or [""]
         heads = [style.text(label)[: LABEL - 1], *[""] * (len(parts) - 1)]
         lines += [[("dim", head.ljust(LABEL)), (color, part)] for head, part in zip(heads, parts, strict=True)]
-    if len(lines) > DETAIL_ROWS:
+    if len(lines) > most:
         more = f"{style.glyphs.ellipsis} `vibeusage providers show {style.text(row.id)}` tells the rest"
-        lines = [*lines[: DETAIL_ROWS - 1], [("dim", more)]]
+        lines = [*lines[: most - 1], [("dim", more)]]
     lines = [cut(line, cells, style) for line in lines]
-    return [rule, *lines, *[[]] * (DETAIL_ROWS - len(lines))]
+    return [rule, *lines, *[[]] * (most - len(lines))]
 
 
 def _facts(row: Row, zone: tzinfo) -> Iterator[tuple[str, str, str]]:
