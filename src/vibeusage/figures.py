@@ -29,6 +29,15 @@ def money(dollars: str) -> str:
     return "<$0.01" if 0 < exact < Decimal("0.005") else f"${exact:,.2f}"
 
 
+def uncertain(total: "Row") -> list[str]:
+    """What of its tokens is no exact count."""
+    bounds, estimates = (counted(number, "call") for number in (total.output_lower_bounds, total.estimates))
+    return [
+        *([f"{bounds} with output as lower bound: the end was not recorded"] if total.output_lower_bounds else []),
+        *([f"{estimates} with estimated tokens"] if total.estimates else []),
+    ]
+
+
 def price(row: "Row", style: "Style") -> str:
     if row.cost is None:
         return "unpriced"

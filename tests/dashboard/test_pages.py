@@ -178,6 +178,23 @@ def test_what_has_no_price_is_not_drawn_as_a_cost(mode, measure, load, home):
     assert mode == "heatmap" or drawn is (measure == "tokens")
 
 
+@pytest.mark.parametrize("mode", ["usage", "weekly", "monthly", "yearly", "heatmap", "devices", "providers"])
+def test_what_is_estimated_or_a_lower_bound_is_said_to_be(mode, load, home):
+    folder = Path(os.environ["VIBEUSAGE_DATA_DIR"])
+    folder.mkdir(mode=0o700)
+    at = int(NOW.timestamp() - 3600) * 1000
+    calls = [
+        Call(uuid="a", ts=at, model="big-1", input=9, kind="estimate"),
+        Call(uuid="b", ts=at, model="big-1", input=9, output=1, complete=False),
+        Call(uuid="c", ts=at, model="big-1", input=9, output=1, complete=False),
+    ]
+    with store.open() as opened:
+        opened.put("codex", calls, machine="here")
+    found = text(screen(a_board(mode, load), a_style(), 40))
+    assert "1 call with estimated tokens" in found
+    assert "2 calls with output as lower bound: the end was not recorded" in found
+
+
 @pytest.mark.parametrize("columns", [30, 60, 80])
 def test_the_facts_of_a_year_are_told_to_their_end(columns, load, filled):
     found = text(screen(a_board("heatmap", load), a_style(columns), 60))

@@ -8,7 +8,7 @@ from vibeusage import pace, toml_edit
 from vibeusage.cli.report_csv import harmless
 from vibeusage.cli.report_table import without_price
 from vibeusage.escape import width
-from vibeusage.figures import amount, counted, money, price
+from vibeusage.figures import amount, counted, money, price, uncertain
 from vibeusage.records.insights import Insights
 from vibeusage.records.insights.caching import Caching
 from vibeusage.records.insights.comparison import AtModel, Comparison
@@ -179,10 +179,7 @@ def _notes(found: Insights, style: Style) -> Iterator[str]:
         yield f"{style.text(name)} is left out, as other tools record some of its calls too"
     if found.unpriced:
         yield without_price(found.unpriced, style)
-    if found.total.output_lower_bounds:
-        yield f"{counted(found.total.output_lower_bounds, 'call')} with output as lower bound: the end was not recorded"
-    if found.total.estimates:
-        yield f"{counted(found.total.estimates, 'call')} with estimated tokens"
+    yield from uncertain(found.total)
 
 
 # --- lines

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from vibeusage import pace
 from vibeusage.cli.report_columns import NOT_RECORDED, Column, Look, of_report, providers_of
 from vibeusage.escape import width
-from vibeusage.figures import amount, counted, money
+from vibeusage.figures import amount, counted, money, uncertain
 from vibeusage.records.reports import Report, Unpriced
 from vibeusage.records.stored import LOCAL
 from vibeusage.records.tally import Row
@@ -155,7 +155,7 @@ def without_price(models: Sequence[Unpriced], style: Style) -> str:
 
 def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
     """What a reader of the numbers has to know."""
-    found, total = [], report.total
+    found: list[str] = []
     if not report.rows:
         found.append("no calls in this range" if report.records_since else "no records yet: `vibeusage records sync`")
     if report.source != LOCAL:
@@ -167,11 +167,7 @@ def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
         found.append(f"{style.text(name)} is left out, as other tools record some of its calls too: {also}")
     if report.unpriced:
         found.append(without_price(report.unpriced, style))
-    if total.output_lower_bounds:
-        calls = counted(total.output_lower_bounds, "call")
-        found.append(f"{calls} with output as lower bound: the end was not recorded")
-    if total.estimates:
-        found.append(f"{counted(total.estimates, 'call')} with estimated tokens")
+    found += uncertain(report.total)
     if report.records_since:
         found.append(f"records since {report.records_since}")
     age = now - int(report.synced_at.timestamp()) if report.synced_at else 0

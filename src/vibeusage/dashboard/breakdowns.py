@@ -8,10 +8,10 @@ from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Breakdown, Devices
 from vibeusage.dashboard.page import Cell, Column, Page, Room, heading, nothing, of_source, table
 from vibeusage.dashboard.sums import added
-from vibeusage.figures import amount, price
+from vibeusage.figures import amount, price, uncertain
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
-from vibeusage.terminal import Line, Style, cut
+from vibeusage.terminal import Line, Style, cut, wrapped
 
 SHARE_CELLS, IDLE_ROWS = 12, 5
 COUNTS = (
@@ -20,6 +20,13 @@ COUNTS = (
 )
 UNKNOWN = "not recorded"
 KEYS = (("←→", "month"), ("enter", "manage"), ("f", "tool"))
+
+
+def notes(report: Report, style: Style, cells: int) -> list[Line]:
+    """What a reader of the numbers has to know, below them."""
+    left_out = [f"{style.text(name)} is left out, as other tools record its calls too" for name in report.left_out]
+    told = [part for text in (*left_out, *uncertain(report.total)) for part in wrapped(text, cells)]
+    return [[], *([("dim", part)] for part in told)] if told else []
 
 
 def models_table(report: Report, style: Style, cells: int) -> list[Line]:
@@ -65,6 +72,7 @@ def providers(found: Breakdown, style: Style, room: Room, *, provider: str) -> P
         [],
         cut(heading("Models, of all providers" if not provider else "Models"), room.columns, style),
         *models_table(found.models, style, room.columns),
+        *notes(found.models, style, room.columns),
     ]
     return Page(title, lines, keys=KEYS)
 
@@ -83,7 +91,8 @@ def devices(found: Devices, style: Style, room: Room, zone: tzinfo) -> Page:
     every, this = found.every.total, found.month.total
     messages, tokens, cost, _ = counts(every, every, style)
     total = ["Total", price(this, style), amount(this.total_tokens, short=True), cost, tokens, messages, "", ""]
-    return Page(title, table(columns, rows, style, room.columns, total=total))
+    lines = table(columns, rows, style, room.columns, total=total)
+    return Page(title, [*lines, *notes(found.every, style, room.columns)])
 
 
 def _device(row: Row, month: Row | None, total: Row, style: Style, zone: tzinfo) -> list[Cell]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from vibeusage.dashboard import plots
+from vibeusage.dashboard.breakdowns import notes
 from vibeusage.dashboard.loading import Year
 from vibeusage.dashboard.page import Column, Page, Room, beside, nothing, of_source, table
 from vibeusage.dashboard.spans import UNPRICED, Measure, size
@@ -28,7 +29,7 @@ def page(year: Year, style: Style, room: Room, *, measure: Measure, provider: st
         return Page(title, nothing(style))
     lines = [*_squares(year, {row.key: row.level for row in report.rows}, style, room.columns, measure), []]
     lines += [[("", part)] for text in _facts(year, style, measure) for part in wrapped(text, room.columns)] + [[]]
-    lines += _weekdays(year, style, room.columns, measure)
+    lines += [*_weekdays(year, style, room.columns, measure), *notes(report, style, room.columns)]
     keys = (("←→", "year"), ("t", "tokens" if measure == "cost" else "cost"), ("f", "tool"))
     return Page(title, lines, keys=keys)
 

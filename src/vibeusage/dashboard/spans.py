@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from vibeusage.dashboard import plots
-from vibeusage.dashboard.breakdowns import models_table, tools_table
+from vibeusage.dashboard.breakdowns import models_table, notes, tools_table
 from vibeusage.dashboard.loading import Span
 from vibeusage.dashboard.page import Column, Page, Room, beside, nothing, of_source, table
 from vibeusage.figures import amount, counted, price
@@ -36,7 +36,8 @@ def page(span: Span, style: Style, room: Room, *, measure: Measure, provider: st
     if measure == "cost" and span.parts.rows and total.cost is None:
         why: list[Line] = [[("yellow", part)] for part in wrapped(UNPRICED, style.columns)]
         plot = why if span.period == "monthly" else [*plot, *why]
-    return Page(title, [*plot, [], *_tables(span, style, room.columns)], keys=keys(span.period, measure))
+    lines = [*plot, [], *_tables(span, style, room.columns), *notes(span.parts, style, room.columns)]
+    return Page(title, lines, keys=keys(span.period, measure))
 
 
 def keys(period: str, measure: Measure) -> tuple[tuple[str, str], ...]:

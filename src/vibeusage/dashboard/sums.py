@@ -20,6 +20,8 @@ def added(rows: Sequence[Row]) -> Row:
         cache_creation_tokens=sum(row.cache_creation_tokens for row in rows),
         cache_read_tokens=sum(row.cache_read_tokens for row in rows),
         total_tokens=sum(row.total_tokens for row in rows),
+        output_lower_bounds=sum(row.output_lower_bounds for row in rows),
+        estimates=sum(row.estimates for row in rows),
         cost=None if unknown and not costs else f"{total:f}",
         cost_state="unknown" if unknown and not costs else "partial" if is_partial else "calculated",
     )

@@ -8,7 +8,7 @@ from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Past, Quotas, Recent
 from vibeusage.dashboard.page import Cell, Column, Page, Room, beside, of_source, table
 from vibeusage.dashboard.sums import added
-from vibeusage.figures import amount, price
+from vibeusage.figures import amount, price, uncertain
 from vibeusage.records import history
 from vibeusage.terminal import Line, Style, cells_of, cut, wrapped
 
@@ -90,4 +90,5 @@ def spent(recent: Recent, style: Style, cells: int) -> list[Line]:
     whose = of_source(recent.report.source, style)
     rule: Line = [("dim", style.glyphs.across * (cells - cells_of(whose))), *whose]
     columns = [*names, *(Column(f"    {title}", goes=place) for place, (title, _) in enumerate(SPANS))]
-    return [cut(rule, cells, style), *table(columns, told, style, cells)]
+    notes = [cut([("dim", text)], cells, style) for text in uncertain(sums[-1])]
+    return [cut(rule, cells, style), *table(columns, told, style, cells), *notes]
