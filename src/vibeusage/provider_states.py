@@ -54,7 +54,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def amount(self) -> str:
-        return f"{self.records} records" if self.records else ""
+        return f"{self.records:,} record{'s' * (self.records != 1)}" if self.records else ""
 
 
 def gathered(settings: Config, around: accounts.Surroundings, *, only: str | None = None) -> list[Row]:

@@ -11,6 +11,8 @@ from vendors import Answer, World
 from vibeusage import accounts, cli, config, credentials, providers
 from vibeusage.errors import ConfigError, NotConfigured
 from vibeusage.providers.spec import Func
+from vibeusage.records import store
+from vibeusage.records.readers.spec import Call
 
 KEY = "sk-invented-canary"
 BALANCE = {"balance_infos": [{"currency": "USD", "total_balance": "12.50"}]}
@@ -208,3 +210,11 @@ def test_check_of_an_answer_that_does_not_fit_names_the_paths(few, acme, world, 
     told = capsys.readouterr()
     assert "{weekly: {used: float}}" in told.out
     assert "week.used" in told.err
+
+
+@pytest.mark.parametrize(("calls", "said"), [(1, "1 record"), (2439, "2,439 records")])
+def test_the_records_of_a_tool_are_counted_as_reports_count_them(few, capsys, calls, said):
+    with store.open() as opened:
+        opened.put("deepseek", [Call(uuid=str(at), ts=at + 1) for at in range(calls)], machine="m")
+    assert cli.main(["providers", "list"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split("  ")[-1].strip() == said
