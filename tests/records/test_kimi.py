@@ -145,6 +145,16 @@ def test_what_the_cli_used_stays_counted_when_kimi_code_takes_the_session_over(t
     assert feed(READER, old, new).total() == feed(READER, new, old).total() == (4000, 840, 1000, 14_000)
 
 
+@pytest.mark.parametrize("prefix", ["", "session_", "ses_"])
+def test_calls_that_kimi_code_states_too_are_read_there_only(tmp_path, cli, prefix):
+    old = lines(cli / "wire.jsonl", status("a", 1_791_014_000, (1, 2, 3, 4)), status())
+    taken = tmp_path / ".kimi-code" / "sessions" / "wd_shop_1" / f"{prefix}s-1"
+    total = used(1_791_013_000_000, scope="session")
+    new = lines(taken / "agents" / "main" / "wire.jsonl", {"type": "metadata"}, REQUEST, total, used())
+    assert feed(READER, old, new).total() == feed(READER, new, old).total() == (2001, 424, 503, 7002)
+    assert feed(READER, old).skipped == {"read by Kimi Code": 1}
+
+
 @pytest.mark.parametrize("name", ["workDir", "cwd"])
 def test_the_folder_is_told_by_either_version_of_the_state(code, name):
     (code / "state.json").write_text(f'{{"{name}":"{WORK}"}}')

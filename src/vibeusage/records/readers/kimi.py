@@ -5,10 +5,12 @@ Known from: public sources of trackers and of Kimi Code's own migration (August 
 Units: disjoint counts; times are epoch seconds (CLI) or milliseconds (Code).
 
 What Kimi Code takes over of the CLI's sessions is the conversation, without any counts; the old files stay as they
-are. So both are read. In a parent's file a subagent's StatusUpdate is wrapped in another message; it counts where the
-subagent wrote it. A usage.record of the scope "session" is a total.
+are. So both are read; should its file of a session state the old calls too, they are read there only. In a parent's
+file a subagent's StatusUpdate is wrapped in another message; it counts where the subagent wrote it. A usage.record of
+the scope "session" is a total.
 """
 
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -88,13 +90,16 @@ def read(block: bytes, source: Source, state: dict[str, Any]) -> Iterator[Call]:
 def _of_cli(block: bytes, source: Source) -> Iterator[Call]:
     home, session, agent = _cli_place(source.path)
     model, folder = _model(home), _folder(home, source.path)
+    taken_over = _taken_over(home, session)
     for text in hits(block, b'"token_usage"'):
         line = decoded(text, _DECODER, source)
         message = line.message if line else None
         payload = message.payload if message and message.type == "StatusUpdate" else None
         if line and payload and payload.token_usage:
             call = _call(payload.token_usage, line.timestamp, source, session, agent)
-            if call:
+            if call and taken_over is not None and call.ts >= taken_over:
+                source.skip("read by Kimi Code")
+            elif call:
                 call.uuid, call.model, call.folder = payload.message_id or call.uuid, model, folder
                 yield call
 
@@ -140,6 +145,25 @@ def _cli_place(path: Path) -> tuple[Path, str, str]:
     is_side = path.parent.parent.name == "subagents"
     folder = path.parents[2] if is_side else path.parent
     return folder.parents[2], folder.name, path.parent.name if is_side else ""
+
+
+def _taken_over(home: Path, session: str) -> int | None:
+    """When Kimi Code's files of the session begin to state what was used, in milliseconds; None where they never do."""
+    folders = (home.parent / ".kimi-code" / "sessions").glob("*")
+    named = (folder / f"{prefix}{session}" for folder in folders for prefix in ("", "ses_", "session_"))
+    files = (Source(path, one) for one in named for path in one.glob("agents/*/wire.jsonl"))
+    return min((ts for file in files for ts in _used_from(file)), default=None)
+
+
+def _used_from(source: Source) -> Iterator[int]:
+    """The instant of a file's first usage.record, where there is one."""
+    try:
+        with source.path.open("rb") as file:
+            stated = (decoded(text, _CODE_DECODER, source) for text in file if b'"usage.record"' in text)
+            times = (moment(line.time, source) for line in stated if line and line.usage_scope != "session")
+            yield from itertools.islice((ts for ts in times if ts is not None), 1)
+    except OSError:
+        return
 
 
 def _model(home: Path) -> str:
