@@ -34,10 +34,10 @@ import os, resource, sys, time
 from pathlib import Path
 import msgspec
 from vibeusage.errors import StorageError
-from vibeusage.records import database, logfiles, sync
+from vibeusage.records import database, logfiles, provider_sync, sync
 from vibeusage.records.readers import claude_code
 from vibeusage.records.readers.spec import Places
-sync.BATCH, logfiles.BLOCK = int(sys.argv[1]), int(sys.argv[2])
+provider_sync.BATCH, logfiles.BLOCK = int(sys.argv[1]), int(sys.argv[2])
 database.BUSY_S = 0.2
 started = time.monotonic()
 places = Places(environ=os.environ, home=Path.home(), platform=sys.platform)

@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from vibeusage.errors import StorageError
-from vibeusage.records import database, logfiles, store, sync
+from vibeusage.records import database, logfiles, provider_sync, store, sync
+from vibeusage.records.provider_sync import FileError, ProviderSync
 from vibeusage.records.readers.spec import Call, Database, Document, Lines, Places, Reader, Source
 from vibeusage.records.store import Store
-from vibeusage.records.sync import FileError, ProviderSync
 
 T = 1_750_000_500_000
 
@@ -330,7 +330,7 @@ def test_what_is_appended_while_a_file_is_read_is_left_for_the_next_time(logs, d
 
 def test_g10_a_large_file_is_stored_piece_by_piece_and_goes_on_from_there(logs, db, synced, monkeypatch):
     monkeypatch.setattr(logfiles, "BLOCK", 256)
-    monkeypatch.setattr(sync, "BATCH", 10)
+    monkeypatch.setattr(provider_sync, "BATCH", 10)
     path = written(logs / "a.jsonl", b"".join(line(f"{number:04}") for number in range(500)))
     put = Store.put
     largest = []

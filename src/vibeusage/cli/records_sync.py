@@ -12,7 +12,8 @@ from vibeusage import config, terminal
 from vibeusage.errors import ConfigError, VibeusageError
 from vibeusage.figures import counted
 from vibeusage.records import background, readers, sync
-from vibeusage.records.sync import ProviderSync, SyncResult
+from vibeusage.records.provider_sync import ProviderSync
+from vibeusage.records.sync import SyncResult
 from vibeusage.terminal import plain
 
 EXIT_PARTIAL = 5

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 
 from vibeusage.records.call_rows import Record
+from vibeusage.records.provider_sync import MOST_OF_ONE
 from vibeusage.records.readers.spec import FACTS, MOST_TOKENS, MOST_WORD, Call
 from vibeusage.records.readers.values import FIRST_MS
-from vibeusage.records.sync import MOST_OF_ONE
 
 VERSION = b"1"
 CALLS, END = b"vibeusage-calls", b"vibeusage-end"

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vibeusage.records import database, pruning, store, sync
+from vibeusage.records.provider_sync import OnProgress
 from vibeusage.records.readers.spec import Places, Reader
-from vibeusage.records.sync import OnProgress
 
 _MARK = "usage.db.again-"
 
