@@ -19,9 +19,10 @@ from vibeusage.dashboard.board import Board
 from vibeusage.dashboard.loading import Ask, Past, Settings, States
 from vibeusage.dashboard.page import Column, Room, table
 from vibeusage.dashboard.wishes import Failure, Operate
+from vibeusage.errors import Unavailable
 from vibeusage.escape import width
 from vibeusage.provider_states import Row, Way
-from vibeusage.records import store
+from vibeusage.records import reading, store
 from vibeusage.records.history import Window
 from vibeusage.records.readers.spec import Call
 from vibeusage.terminal import Line, Style, cells_of
@@ -193,6 +194,18 @@ def test_what_is_estimated_or_a_lower_bound_is_said_to_be(mode, load, home):
     found = text(screen(a_board(mode, load), a_style(), 40))
     assert "1 call with estimated tokens" in found
     assert "2 calls with output as lower bound: the end was not recorded" in found
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+@pytest.mark.parametrize("mode", ["usage", "weekly", "monthly", "yearly", "heatmap", "devices", "providers"])
+def test_that_a_server_is_away_is_told_to_the_end_at_any_width(mode, columns, load, filled, config_dir, monkeypatch):
+    def away(url: str) -> None:
+        raise Unavailable("the server takes its time")
+
+    monkeypatch.setattr(reading, "remote", away)
+    config.set_value("storage.url", "postgresql://me@127.0.0.1/usage")
+    found = text(screen(a_board(mode, load), a_style(columns), 60))
+    assert reading.INSTEAD in " ".join(found.split())
 
 
 @pytest.mark.parametrize("columns", [30, 60, 80])

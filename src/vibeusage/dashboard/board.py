@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from vibeusage.dashboard import breakdowns, facts, heat, manage, options, spans, usage
 from vibeusage.dashboard.loading import Ask, Past, Recent, Settings, States
 from vibeusage.dashboard.options import Item
-from vibeusage.dashboard.page import Page, Room
+from vibeusage.dashboard.page import Page, Room, instead
 from vibeusage.dashboard.typing import Typing
 from vibeusage.dashboard.wishes import AskNow, Change, Failure, Operate, Question, Quit, Say, Switch, Wish
 from vibeusage.provider_states import Row
@@ -86,6 +86,10 @@ class Board:
             return Page([("strong", self.mode.title())], [[("dim", f"reading {style.glyphs.ellipsis}")]])
         if isinstance(found, Failure):
             return Page([("strong", self.mode.title())], _told(found, style, room.columns))
+        page = self._made(found, style, room, now, zone)
+        return replace(page, lines=[*instead(getattr(found, "source", ""), style), *page.lines])
+
+    def _made(self, found: Any, style: Style, room: Room, now: datetime, zone: tzinfo) -> Page:
         match self.mode:
             case "usage":
                 recent, past = (self.got.get(Ask(kind)) for kind in ("recent", "past"))

@@ -42,6 +42,10 @@ class Recent(msgspec.Struct, frozen=True):
     first: date
     last: date
 
+    @property
+    def source(self) -> str:
+        return self.report.source
+
 
 class Past(msgspec.Struct, frozen=True):
     """The quotas' windows of the last weeks."""
@@ -60,16 +64,28 @@ class Span(msgspec.Struct, frozen=True):
     providers: Report
     tools: tuple[str, ...]
 
+    @property
+    def source(self) -> str:
+        return self.parts.source
+
 
 class Year(msgspec.Struct, frozen=True):
     report: Report
     first: date
     last: date
 
+    @property
+    def source(self) -> str:
+        return self.report.source
+
 
 class Devices(msgspec.Struct, frozen=True):
     every: Report
     month: Report
+
+    @property
+    def source(self) -> str:
+        return self.every.source
 
 
 class Breakdown(msgspec.Struct, frozen=True):
@@ -80,6 +96,10 @@ class Breakdown(msgspec.Struct, frozen=True):
     models: Report
     idle: tuple[str, ...]
     tools: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        return self.providers.source
 
 
 class States(msgspec.Struct, frozen=True):

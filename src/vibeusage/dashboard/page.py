@@ -118,12 +118,14 @@ def marked(line: Line, cells: int) -> Line:
     return [("picked", "".join(text for _, text in padded(line, cells)))]
 
 
+def instead(source: str, style: Style) -> list[Line]:
+    """Above the records of this machine, where they are shown in the place of a server's."""
+    return [[("yellow", part)] for part in wrapped(source, style.columns)] if source == INSTEAD else []
+
+
 def of_source(source: str, style: Style) -> Line:
-    """Whose records these are, where they are not this machine's own by choice."""
-    if source == LOCAL:
-        return []
-    color = "yellow" if source == INSTEAD else "dim"
-    return [(color, f"{style.glyphs.separator}{style.text(source)}")]
+    """Whose records these are, where they are not this machine's own."""
+    return [] if source in (LOCAL, INSTEAD) else [("dim", f"{style.glyphs.separator}{style.text(source)}")]
 
 
 def nothing(style: Style) -> list[Line]:

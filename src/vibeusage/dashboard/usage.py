@@ -6,7 +6,7 @@ from decimal import Decimal
 from vibeusage import pace, render
 from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Past, Quotas, Recent
-from vibeusage.dashboard.page import Cell, Column, Page, Room, beside, of_source, table
+from vibeusage.dashboard.page import Cell, Column, Page, Room, beside, instead, of_source, table
 from vibeusage.dashboard.sums import added
 from vibeusage.figures import amount, price, uncertain
 from vibeusage.records import history
@@ -87,8 +87,9 @@ def spent(recent: Recent, style: Style, cells: int) -> list[Line]:
         ["Tokens", lines[1], *(amount(row.total_tokens, short=True) for row in sums)],
     ]
     names = [Column("", is_name=True), Column(f"last {len(every)} days", is_name=True, goes=len(SPANS))]
-    whose = of_source(recent.report.source, style)
+    whose = of_source(recent.source, style)
     rule: Line = [("dim", style.glyphs.across * (cells - cells_of(whose))), *whose]
     columns = [*names, *(Column(f"    {title}", goes=place) for place, (title, _) in enumerate(SPANS))]
-    notes = [cut([("dim", text)], cells, style) for text in uncertain(sums[-1])]
+    notes = instead(recent.source, style)
+    notes += [cut([("dim", text)], cells, style) for text in uncertain(sums[-1])]
     return [cut(rule, cells, style), *table(columns, told, style, cells), *notes]
