@@ -39,13 +39,13 @@ BOTH = {
     "p": ("Providers, November 2026 · {source}", "claude 2 2.0M $2.00", "codex 4 4.0M $4.00", "Total 6 6.0M $6.00"),
 }
 ALONE = {
-    "u": ("─ · {source}", "$1.00 $2.00 $2.00", "1.0M 2.0M 2.0M"),
-    "w": ("2026-W48, 23 Nov to 29 Nov · {source} $2.00 · 2.0M tokens · 2 calls", "Total 2 2.0M $2.00"),
-    "m": ("November 2026 · {source} $2.00 · 2.0M tokens · 2 calls", "Total 2 2.0M $2.00"),
-    "y": ("2026 · {source} $2.00 · 2.0M tokens · 2 calls", "Total 2 2.0M $2.00"),
-    "h": ("Heatmap, Nov 2025 to Nov 2026 · {source}", "$2.00, 2.0M tokens in 2 calls"),
-    "d": ("Devices · {source}", "laptop $2.00 2.0M $2.00 2.0M 2", "Total $2.00 2.0M $2.00 2.0M 2"),
-    "p": ("Providers, November 2026 · {source}", "claude 2 2.0M $2.00", "Total 2 2.0M $2.00"),
+    "u": ("{source}", "$1.00 $2.00 $2.00", "1.0M 2.0M 2.0M"),
+    "w": ("2026-W48, 23 Nov to 29 Nov $2.00 · 2.0M tokens · 2 calls", "{source}", "Total 2 2.0M $2.00"),
+    "m": ("November 2026 $2.00 · 2.0M tokens · 2 calls", "{source}", "Total 2 2.0M $2.00"),
+    "y": ("2026 $2.00 · 2.0M tokens · 2 calls", "{source}", "Total 2 2.0M $2.00"),
+    "h": ("Heatmap, Nov 2025 to Nov 2026", "{source}", "$2.00, 2.0M tokens in 2 calls"),
+    "d": ("Devices", "{source}", "laptop $2.00 2.0M $2.00 2.0M 2", "Total $2.00 2.0M $2.00 2.0M 2"),
+    "p": ("Providers, November 2026", "{source}", "claude 2 2.0M $2.00", "Total 2 2.0M $2.00"),
 }
 
 
