@@ -230,6 +230,7 @@ async def test_a_provider_is_switched_off_and_on_at_the_cursor(filled):
     assert tomllib.loads(file.read_text()) in ({}, {"providers": {"claude": {}}}, {"providers": {}})
 
 
+@pytest.mark.slow
 async def test_what_could_not_be_changed_reads_as_it_was_and_why(filled, monkeypatch):
     def full(name: str, *, on: bool) -> None:
         raise ConfigError("config.toml cannot be written: No space left on device", hint="check the free space")
