@@ -163,6 +163,7 @@ def test_a_name_has_the_same_label_in_a_sentence_as_alone(known):
     [
         pytest.param("{home}/.codex/auth.json", "~/.codex/auth.json", id="a tool's usual folder"),
         pytest.param("~/Library/Caches/x", "~/Library/Caches/x", id="a Mac's"),
+        pytest.param("`claude -p /usage` said", "`claude -p /usage` said", id="what an assistant is asked by"),
         pytest.param("/usr/bin/kiro-cli, run", "/usr/bin/kiro-cli, run", id="a program"),
         pytest.param("{home}/work/secret and on", "path and on", id="a folder of one's own"),
         pytest.param("~/work/secret", "path", id="the same by its short name"),

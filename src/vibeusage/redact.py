@@ -23,6 +23,7 @@ SYSTEM = (
     *("/sbin/", "/snap/", "/usr/"),
 )
 USUAL = ("~/.", "~/Library/")
+NO_PLACES = ("~", "/", "/usage")  # the last is what an assistant is asked by
 _PATH = re.compile(r"""(?<![\w.:/~@-])(?:~/|/)[^\s"'`,;:()]+""")
 _LABEL = re.compile(r"(account|host|mail|name|organisation|path|user)-[0-9a-f]{8}")
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
@@ -125,7 +126,7 @@ def _places(private: Private, folders: list[str], label: Label) -> Callable[[str
         folder = next((one for one in own if _is_in(path, one)), "")
         if folder:
             return label("path", folder) + path[len(folder) :]
-        if path in ("~", "/") or path.startswith((*USUAL, *SYSTEM)):
+        if path in NO_PLACES or path.startswith((*USUAL, *SYSTEM)):
             return path
         return label("path", path.rstrip("/"))
 
