@@ -4,7 +4,8 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from vibeusage.models import MOST_PERCENT, OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
+from vibeusage.models import OverageUsage, PeriodType, UsagePeriod, UsageSnapshot
+from vibeusage.table import MOST_PERCENT
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SESSION = UsagePeriod(

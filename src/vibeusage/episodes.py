@@ -17,7 +17,8 @@ import msgspec
 
 from vibeusage import files, paths
 from vibeusage.errors import StorageError
-from vibeusage.models import MOST_PERCENT, Instant
+from vibeusage.models import Instant
+from vibeusage.table import MOST_PERCENT
 
 SCHEMA = 1
 SAME_RESET = 0.1

@@ -12,10 +12,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from vibeusage.table import LONGEST_S, MOST_PERCENT
+
 Instant = Annotated[datetime, Meta(tz=True)]
 PACE_FROM = 0.10
-MOST_PERCENT = 1_000_000.0
-LONGEST_S = 10**10  # of a window
 YEARS, POWERS = range(1970, 5000), range(-400, 16)  # of instants, and of ten in amounts
 
 

@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from vibeusage.models import MOST_PERCENT, PeriodType
+from vibeusage.models import PeriodType
+from vibeusage.table import MOST_PERCENT
 
 MOST_MONEY = Decimal(10) ** 12
 HOUR_S, DAY_S = 3_600, 86_400
