@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from vibeusage import paths
 from vibeusage.config import Config
 from vibeusage.dashboard import upkeep
+from vibeusage.dashboard.page import labelled
 from vibeusage.errors import VibeusageError
 from vibeusage.records import days, place, store
-from vibeusage.terminal import Line, Style, cut, wrapped
+from vibeusage.terminal import Line, Style, cut
 
-LABEL = 10
+LABEL, TEXT_LIMIT = 10, 400
 OPERATIONS = (("I", "nitialise"), ("B", "ackup"), ("R", "estore"), ("D", "elete"))  # of the database
 
 
@@ -64,11 +65,8 @@ def lines(facts: Facts, style: Style) -> list[Line]:
         ("Database", "", f"{facts.database}{size}"),
         ("Records", "red" if facts.trouble else "", facts.trouble or _stored(facts, zone)),
     )
-    rows: list[Line] = []
-    for label, color, text in told:
-        parts = wrapped(style.text(text, 400), max(1, style.columns - LABEL)) or [""]
-        heads = [label, *[""] * (len(parts) - 1)]
-        rows += [[("dim", head.ljust(LABEL)), (color, part)] for head, part in zip(heads, parts, strict=True)]
+    safe = ((label, color, style.text(text, TEXT_LIMIT)) for label, color, text in told)
+    rows = labelled(safe, LABEL, style, style.columns)
     keys: Line = [("dim", " " * LABEL)]
     for key, name in OPERATIONS:
         keys += [("strong", f"[{key}]"), ("", f"{name}  ")]

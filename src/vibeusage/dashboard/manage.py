@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 
 from vibeusage import pace
-from vibeusage.dashboard.page import Cell, Column, Page, Room, marked, table
+from vibeusage.dashboard.page import Cell, Column, Page, Room, labelled, marked, table
 from vibeusage.provider_states import Row
-from vibeusage.terminal import Line, Style, cut, wrapped
+from vibeusage.terminal import Line, Style, cut
 
 STATES = {"working": "green", "waiting": "yellow", "failing": "red", "off": "dim", "not set up": "dim"}
 PATH_LIMIT = 400
@@ -48,11 +48,8 @@ def _cells(row: Row, now: datetime, zone: tzinfo, style: Style) -> list[Cell]:
 def _details(row: Row, most: int, style: Style, cells: int, zone: tzinfo) -> list[Line]:
     rule: Line = [("dim", style.glyphs.across * cells)]
     title: Line = [("strong", style.text(row.name)), ("dim", f"  {style.text(row.id)}")]
-    lines = [title]
-    for label, color, text in _facts(row, zone):
-        parts = wrapped(style.text(text, PATH_LIMIT), cells - LABEL) or [""]
-        heads = [style.text(label)[: LABEL - 1], *[""] * (len(parts) - 1)]
-        lines += [[("dim", head.ljust(LABEL)), (color, part)] for head, part in zip(heads, parts, strict=True)]
+    told = ((label, color, style.text(text, PATH_LIMIT)) for label, color, text in _facts(row, zone))
+    lines = [title, *labelled(told, LABEL, style, cells)]
     if len(lines) > most:
         more = f"{style.glyphs.ellipsis} `vibeusage providers show {style.text(row.id)}` tells the rest"
         lines = [*lines[: most - 1], [("dim", more)]]

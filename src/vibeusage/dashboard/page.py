@@ -3,7 +3,7 @@
 Every string from outside passes `Style.text` before it is in a line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -126,6 +126,16 @@ def instead(source: str, style: Style) -> list[Line]:
 def of_source(source: str, style: Style) -> Line:
     """Whose records these are, where they are not this machine's own."""
     return [] if source in (LOCAL, INSTEAD) else [("dim", f"{style.glyphs.separator}{style.text(source)}")]
+
+
+def labelled(told: Iterable[tuple[str, str, str]], label_cells: int, style: Style, cells: int) -> list[Line]:
+    """A row, or several, of each (label, style, text)."""
+    rows: list[Line] = []
+    for label, color, text in told:
+        parts = wrapped(text, max(1, cells - label_cells)) or [""]
+        heads = [style.text(label)[: label_cells - 1], *[""] * (len(parts) - 1)]
+        rows += [[("dim", head.ljust(label_cells)), (color, part)] for head, part in zip(heads, parts, strict=True)]
+    return rows
 
 
 def nothing(style: Style) -> list[Line]:
