@@ -38,6 +38,11 @@ def uncertain(total: "Row") -> list[str]:
     ]
 
 
+def left_out(name: str) -> str:
+    """Of a tool whose calls are not in a report."""
+    return f"{name} is left out, as other tools record some of its calls too"
+
+
 def price(row: "Row", style: "Style") -> str:
     if row.cost is None:
         return "unpriced"

@@ -8,7 +8,7 @@ from vibeusage import pace, toml_edit
 from vibeusage.cli.report_csv import harmless
 from vibeusage.cli.report_table import without_price
 from vibeusage.escape import width
-from vibeusage.figures import amount, counted, money, price, uncertain
+from vibeusage.figures import amount, counted, left_out, money, price, uncertain
 from vibeusage.records.insights import Insights
 from vibeusage.records.insights.caching import Caching
 from vibeusage.records.insights.comparison import AtModel, Comparison
@@ -175,8 +175,7 @@ def _notes(found: Insights, style: Style) -> Iterator[str]:
         yield f"records of {style.text(found.source)}"
     if not found.total.messages:
         yield "no calls in this range" if found.records_since else "no records yet: `vibeusage records sync`"
-    for name in found.left_out:
-        yield f"{style.text(name)} is left out, as other tools record some of its calls too"
+    yield from (left_out(style.text(name)) for name in found.left_out)
     if found.unpriced:
         yield without_price(found.unpriced, style)
     yield from uncertain(found.total)

@@ -6,7 +6,7 @@ from datetime import tzinfo
 from vibeusage import pace
 from vibeusage.cli.report_columns import NOT_RECORDED, Column, Look, of_report, providers_of
 from vibeusage.escape import width
-from vibeusage.figures import amount, counted, money, uncertain
+from vibeusage.figures import amount, counted, left_out, money, uncertain
 from vibeusage.records.reports import Report, Unpriced
 from vibeusage.records.stored import LOCAL
 from vibeusage.records.tally import Row
@@ -164,7 +164,7 @@ def notes(report: Report, style: Style, zone: tzinfo, now: int) -> list[str]:
         found.append(f"{counted(report.hidden, 'further row')} not shown, but in the total")
     for name in report.left_out:
         also = f"`--provider {style.text(name)}` shows it"
-        found.append(f"{style.text(name)} is left out, as other tools record some of its calls too: {also}")
+        found.append(f"{left_out(style.text(name))}: {also}")
     if report.unpriced:
         found.append(without_price(report.unpriced, style))
     found += uncertain(report.total)

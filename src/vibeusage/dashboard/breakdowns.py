@@ -8,7 +8,7 @@ from vibeusage.dashboard import plots
 from vibeusage.dashboard.loading import Breakdown, Devices
 from vibeusage.dashboard.page import Cell, Column, Page, Room, heading, nothing, of_source, table
 from vibeusage.dashboard.sums import added
-from vibeusage.figures import amount, price, uncertain
+from vibeusage.figures import amount, left_out, price, uncertain
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Line, Style, cut, wrapped
@@ -24,8 +24,8 @@ KEYS = (("←→", "month"), ("enter", "manage"), ("f", "tool"))
 
 def notes(report: Report, style: Style, cells: int) -> list[Line]:
     """What a reader of the numbers has to know, below them."""
-    left_out = [f"{style.text(name)} is left out, as other tools record its calls too" for name in report.left_out]
-    told = [part for text in (*left_out, *uncertain(report.total)) for part in wrapped(text, cells)]
+    absent = [left_out(style.text(name)) for name in report.left_out]
+    told = [part for text in (*absent, *uncertain(report.total)) for part in wrapped(text, cells)]
     return [[], *([("dim", part)] for part in told)] if told else []
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from vibeusage.escape import clean
 from vibeusage.html import svg
 from vibeusage.html.content import Content
 from vibeusage.html.markup import Markup
 from vibeusage.html.svg import About, Scale
-from vibeusage.html.wording import NAMES, NOT_RECORDED, marks, scale_text, size, together, told
+from vibeusage.html.wording import NAMES, marks, name_of, scale_text, size, together, told
 from vibeusage.records import heatmap
 from vibeusage.records.tally import Row
 
@@ -31,7 +30,7 @@ def models_of(content: Content) -> list[str]:
 def named(models: Sequence[str], content: Content) -> list[str]:
     """The models as a legend has them, with the rest where there is one."""
     has_others = any(part.model not in models for row in content.by_time.rows for part in row.breakdown)
-    return [*(model if clean(model) else NOT_RECORDED for model in models), *([OTHERS] if has_others else [])]
+    return [*(name_of(model) for model in models), *([OTHERS] if has_others else [])]
 
 
 def by_model(row: Row, models: Sequence[str]) -> list[Row | None]:
@@ -63,7 +62,7 @@ def over_time(content: Content, models: Sequence[str], measure: str) -> Markup:
 
 
 def _said(row: Row, models: Sequence[str], parts: Sequence[Row | None], measure: str) -> str:
-    names = [*(model if clean(model) else NOT_RECORDED for model in models), OTHERS]
+    names = [*(name_of(model) for model in models), OTHERS]
     pairs = [(part, name) for part, name in zip(parts, names, strict=True) if part]
     pairs.sort(key=lambda pair: -size(pair[0], measure))
     return f"{row.key}: {told(row, measure)} ({', '.join(f'{name} {told(part, measure)}' for part, name in pairs)})"

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from vibeusage.escape import clean
 from vibeusage.figures import amount, counted
 from vibeusage.html import charts, quotas, svg, tables
 from vibeusage.html.content import Content
 from vibeusage.html.markup import Markup, joined, outside, tag
 from vibeusage.html.svg import About, Bar
-from vibeusage.html.wording import NAMES, NOT_RECORDED, cached, price, share, size, together, told
+from vibeusage.html.wording import NAMES, cached, name_of, price, share, size, together, told
 from vibeusage.records import heatmap
 from vibeusage.records.reports import Report
 from vibeusage.records.tally import Row
@@ -169,18 +168,14 @@ def _tools(rows: Sequence[Row]) -> list[Row]:
 def _names(row: Row, kind: str, shown: Shown) -> list[str]:
     match kind:
         case "models":
-            return [" ".join(filter(None, (_named(row.model), row.speed)))]
+            return [" ".join(filter(None, (name_of(row.model), row.speed)))]
         case "providers":
             return [row.provider]
         case "projects":
-            return [_named(shown(row.project))]
+            return [name_of(shown(row.project))]
         case "branches":
-            return [_named(shown(row.project)), _named(row.branch)]
-    return [_named(row.machine)]
-
-
-def _named(name: str) -> str:
-    return name if clean(name) else NOT_RECORDED
+            return [name_of(shown(row.project)), name_of(row.branch)]
+    return [name_of(row.machine)]
 
 
 def _is_recorded(content: Content, kind: str) -> bool:

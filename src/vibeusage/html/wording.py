@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from vibeusage import figures, pace
+from vibeusage.escape import clean
 from vibeusage.records.tally import Row
 from vibeusage.terminal import Style
 
@@ -25,6 +26,10 @@ def price(row: Row) -> str:
 
 def cached(row: Row) -> str:
     return "" if row.cache_read_share is None else pace.percent(row.cache_read_share * 100)
+
+
+def name_of(name: str) -> str:
+    return name if clean(name) else NOT_RECORDED
 
 
 def share(part: Row, whole: Row, measure: str) -> str:
