@@ -501,3 +501,12 @@ def test_a_vendor_may_not(signs_its_own):
 def test_who_looks_at_no_certificate_speaks_with_this_machine_only(host, signs_its_own):
     with pytest.raises(ConfigError, match="is not a host of this provider"):
         ask_here(f"https://{host}:{signs_its_own}/x")
+
+
+def test_what_fails_while_a_request_is_taken_apart_is_not_logged(caplog):
+    async def fail() -> None:
+        found = {"message": "Fatal error: protocol.data_received() call failed.", "exception": ValueError("s3cret")}
+        asyncio.get_running_loop().call_exception_handler(found)
+
+    asyncio.run(fail())
+    assert caplog.records == []

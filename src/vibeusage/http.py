@@ -28,7 +28,8 @@ PASSING = (408, 500, 502, 503, 504)
 LOOPBACK = "127.0.0.1"
 
 
-for library in ("httpx", "httpcore"):  # they log addresses with their queries, and cookies
+# the first two log addresses with their queries, and cookies; asyncio what fails while an interrupt ends a request
+for library in ("httpx", "httpcore", "asyncio"):
     logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
